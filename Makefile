@@ -1,0 +1,42 @@
+# One command a need. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench format clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export OMP_NUM_THREADS ?= 1
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "palmette needs Python 3.11 or newer")'
+	@test -d .venv || $(PYTHON) -m venv .venv
+	@echo "installing palmette and what it needs into .venv (once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $(STAMP)
+
+run: $(STAMP) ## the tour: chat, select, fork, JSON schema, a tool-calling agent, on the embedded model
+	@$(BIN)/python examples/tour.py
+
+test: $(STAMP) ## all tests (on a CPU, with one thread)
+	$(BIN)/pytest -q
+
+check: $(STAMP) ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	@mkdir -p build/types && ln -sfn ../.. build/types/palmette
+	cd build/types && ../../$(BIN)/mypy --config-file palmette/pyproject.toml \
+		palmette/lang palmette/grammar palmette/kernels palmette/runtime palmette/__init__.py
+
+bench: $(STAMP) ## the workloads, side by side with transformers
+	$(BIN)/python benchmarks/bench_programs.py
+
+format: $(STAMP) ## put the code into the house form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build/lib

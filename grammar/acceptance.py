@@ -1,0 +1,47 @@
+"""Acceptance: whether a constraint, as enforced, lets a whole text through; what tests and users' checks ask."""
+
+from functools import cache
+
+from .compiler import GrammarCompiler
+from .matcher import CompiledGrammar
+from .spec import Constraint
+from .vocabulary import Vocabulary
+
+STOP_TOKEN_ID = 256
+BYTE_VOCABULARY = Vocabulary((*(bytes([byte]) for byte in range(256)), None), frozenset({STOP_TOKEN_ID}))
+"""One token a byte, and a stop token."""
+
+
+def accepts(constraint: Constraint, text: str | bytes) -> bool:
+    """Walk `text` byte by byte through compiler, matcher and masks; True where it may end after the last byte.
+
+    Raises what compiling the constraint raises. The mask is asked before each byte, so that generation and
+    acceptance are the same thing.
+    """
+    return accepts_compiled(_byte_compiler().compile(constraint), text)
+
+
+def accepts_compiled(compiled: CompiledGrammar, text: str | bytes) -> bool:
+    """The same for a constraint already compiled for `BYTE_VOCABULARY`."""
+    import torch
+
+    from .bitmask import is_allowed
+
+    matcher = compiled.new_matcher()
+    row = torch.zeros(BYTE_VOCABULARY.mask_words, dtype=torch.int32)  # [mask_words]
+    for byte in text.encode(errors="surrogatepass") if isinstance(text, str) else text:
+        matcher.fill_bitmask(row)
+        may_follow = is_allowed(row, byte)
+        if matcher.accept_token(byte) is not may_follow:
+            raise AssertionError(f"byte {byte}: the mask says {may_follow}, accept_token says {not may_follow}")
+        if not may_follow:
+            return False
+    matcher.fill_bitmask(row)
+    may_stop = is_allowed(row, STOP_TOKEN_ID)
+    assert may_stop is matcher.is_completed, f"end: the mask says {may_stop}, is_completed {matcher.is_completed}"
+    return may_stop
+
+
+@cache
+def _byte_compiler() -> GrammarCompiler:
+    return GrammarCompiler(BYTE_VOCABULARY, max_cached=32)

@@ -1,0 +1,38 @@
+"""Rows of the token bitmask: packed words, one bit a token."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def pack_row(token_ids: Iterable[int], mask_words: int) -> Tensor:
+    """A row that allows `token_ids`: [mask_words] int32; bit `i` of word `w` stands for token `32 * w + i`."""
+    words = [0] * mask_words
+    for token_id in token_ids:
+        words[token_id // 32] |= 1 << (token_id % 32)
+    return torch.tensor([word - (1 << 32) if word >= 1 << 31 else word for word in words], dtype=torch.int32)
+
+
+def allowed_token_ids(row: Tensor) -> list[int]:
+    """The tokens that a row allows, ascending."""
+    return [32 * index + bit for index, word in enumerate(row.tolist()) if word for bit in range(32) if word >> bit & 1]
+
+
+def is_allowed(row: Tensor, token_id: int) -> bool:
+    """Whether a row allows a token."""
+    return bool(int(row[token_id // 32]) >> (token_id % 32) & 1)
+
+
+def check_row(row: Tensor, mask_words: int) -> None:
+    """Raise `ValueError` unless `row` is int32 [mask_words] on the CPU."""
+    if row.dtype != torch.int32 or tuple(row.shape) != (mask_words,) or row.device.type != "cpu":
+        raise ValueError(
+            f"row: expected int32 [{mask_words}] on the CPU, got {row.dtype} {list(row.shape)} on {row.device}"
+        )
+
+
+def check_rollback(num_tokens: int, num_accepted: int) -> None:
+    """Raise `ValueError` unless that many tokens can be taken back."""
+    if not 0 <= num_tokens <= num_accepted:
+        raise ValueError(f"num_tokens: expected from 0 to the {num_accepted} accepted tokens, got {num_tokens}")

@@ -1,0 +1,1 @@
+"""The operators a forward pass is made of, one to a file."""

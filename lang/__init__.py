@@ -1,0 +1,1 @@
+"""The language: programs in Python, independent of any model."""

@@ -1,0 +1,256 @@
+"""BranchRunner: feeds one branch of a program to the backend, in order, and keeps what comes back."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+
+from .backend import Branch
+from .entry import Entry, Failure
+from .errors import PalmetteError, StateError
+from .events import Closing, Event, Forked, TextDelta, ValueReady
+from .ir import Join
+from .pulse import Pulse
+
+
+class ForkPoint:
+    """Where in a branch its children begin."""
+
+    def __init__(self, children: "tuple[BranchRunner, ...]") -> None:
+        self.children = children
+
+
+class JoinEntry(Entry):
+    """Appends the texts of `children`; their ids are known only once they are open."""
+
+    __slots__ = ("children",)
+
+    def __init__(self, children: "tuple[BranchRunner, ...]", index: int, source: str) -> None:
+        super().__init__(Join(()), index, source)
+        self.children = children
+
+
+Step = Entry | ForkPoint
+Opening = Callable[[], Coroutine[object, object, Sequence[Branch]]]
+"""Opens branches; of a root, just one."""
+
+
+class BranchRunner:
+    """One branch: `pending` belongs to the user's thread (under the run's lock), all else to the portal's loop.
+
+        pending --(submit)--> queue --(worker)--> Branch.run(all that is queued up to a fork or a join) --> entries
+
+    The worker is a task that lives while the queue has steps. A failure is final: what is queued then, or later,
+    fails with it, and so do the children that were to be forked after it.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        label: str,
+        open_root: "Opening | None" = None,
+    ) -> None:
+        """`open_root`: how to open the branch; None for a child, which its parent's worker opens."""
+        self.label = label
+        self.num_forks = 0
+        self.pending: list[Step] = []
+        self.text_parts: list[str] = []
+        self.closing = ""
+        self.failure: Failure | None = None
+        self.pulse = Pulse()
+        self._program = program
+        self._open_root = open_root
+        self._branch: Branch | None = None
+        self._opened = asyncio.Event()
+        self._queue: deque[Step] = deque()
+        self._running: Sequence[Entry] = ()
+        self._worker: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """All that was delivered has ended, well or not."""
+        is_begun = self._open_root is not None or self._opened.is_set()
+        return is_begun and self._worker is None and not self._queue
+
+    @property
+    def text(self) -> str:
+        """The whole text so far, the open turn closed."""
+        return "".join(self.text_parts) + self.closing
+
+    async def idle(self) -> None:
+        """Return when idle."""
+        while not self.is_idle:
+            await self.pulse.wait()
+
+    def check(self) -> None:
+        """Raise the failure, if any."""
+        if self.failure is not None:
+            raise self.failure.error()
+
+    def deliver(self, steps: Sequence[Step]) -> None:
+        """Queue `steps` and see that they run."""
+        self._queue.extend(steps)
+        if self.failure is not None:
+            self._fail(self.failure)
+        elif self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+            self._worker.add_done_callback(self._never_began)
+        self.pulse.beat()
+
+    def cancel(self, cause: BaseException) -> None:
+        """Stop what runs; all that is not done fails with `cause`."""
+        if self.is_idle:
+            return
+        if self._worker is not None:
+            self._worker.cancel()
+        if self.failure is None:
+            failure = Failure(self._program, self.label, None, cause)
+            failure.is_surfaced = True  # whoever cancels knows of it
+            self._fail(failure)
+
+    async def close(self) -> None:
+        """Give the branch back to the backend; what still runs is cancelled. May be called again."""
+        if self._closer is None:
+            self._closer = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._closer)
+
+    async def _close(self) -> None:
+        worker = self._worker
+        if worker is not None or self._queue:
+            self.cancel(StateError("the branch was closed before its operations had ended"))
+        if worker is not None:
+            await asyncio.wait([worker])
+        if self._branch is not None:
+            await self._branch.close()
+        self.pulse.beat()
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                step = self._queue[0]
+                if isinstance(step, ForkPoint):
+                    await self._fork(step)
+                    self._queue.popleft()  # only now: should the fork fail, its children fail with the queue
+                else:
+                    await self._run(self._take_entries())
+        except Exception as cause:  # noqa: BLE001 - it is raised to the user, by whatever reads this branch
+            self._fail(Failure(self._program, self.label, self._entry_to_blame(cause), cause))
+        finally:
+            self._running = ()
+            self._worker = None
+            self.pulse.beat()
+
+    def _never_began(self, worker: "asyncio.Task[None]") -> None:
+        """A task that is cancelled before it begins does not come to its `finally`."""
+        if self._worker is worker:
+            self._worker = None
+            self.pulse.beat()
+
+    def _take_entries(self) -> list[Entry]:
+        """The queue's entries up to a fork, or up to a join that is not the first of them."""
+        entries: list[Entry] = []
+        while self._queue:
+            step = self._queue[0]
+            if isinstance(step, ForkPoint) or (isinstance(step, JoinEntry) and entries):
+                break
+            entries.append(step)
+            self._queue.popleft()
+        return entries
+
+    async def _run(self, entries: list[Entry]) -> None:
+        self._running = entries
+        branch = await self._open()
+        first = entries[0]
+        children = first.children if isinstance(first, JoinEntry) else ()
+        if children:
+            first.operation = Join(tuple([(await child._open()).branch_id for child in children]))
+        events = branch.run([entry.operation for entry in entries])
+        try:
+            async for event in events:
+                self._record(entries, event)
+        finally:
+            aclose = getattr(events, "aclose", None)
+            if aclose is not None:
+                await aclose()
+        for entry in entries:
+            if entry.has_value and entry.result is None:
+                raise _NoValue(entries.index(entry))
+            entry.done.set()
+        for child in children:
+            await child.close()
+
+    async def _fork(self, step: ForkPoint) -> None:
+        branch = await self._open()
+        branches = await _whole(branch.fork(len(step.children)))
+        text = "".join(self.text_parts)
+        for child, child_branch in zip(step.children, branches, strict=True):
+            child.text_parts.append(text)
+            child.closing = self.closing
+            child._branch = child_branch
+            child._opened.set()
+            child.pulse.beat()
+
+    async def _open(self) -> Branch:
+        if self._branch is None and self._open_root is not None:
+            [self._branch] = await _whole(self._open_root())
+        elif self._branch is None:
+            await self._opened.wait()
+        assert self._branch is not None, "a child whose fork failed was told to fail, not to run"
+        return self._branch
+
+    def _record(self, entries: Sequence[Entry], event: Event) -> None:
+        if isinstance(event, TextDelta):
+            entries[event.operation_index].text_parts.append(event.text)
+            self.text_parts.append(event.text)
+            self.closing = ""
+        elif isinstance(event, ValueReady):
+            entry = entries[event.operation_index]
+            entry.result = event.result
+            entry.done.set()
+        elif isinstance(event, Closing):
+            self.closing = event.text
+        elif isinstance(event, Forked):
+            raise PalmetteError("the backend reported a fork, but none was among the operations")
+        self.pulse.beat()
+
+    def _entry_to_blame(self, cause: Exception) -> Entry | None:
+        index = getattr(cause, "operation_index", None)
+        if isinstance(index, int) and 0 <= index < len(self._running):
+            return self._running[index]
+        return self._running[0] if len(self._running) == 1 else None
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = failure
+        for entry in self._running:
+            entry.fail(failure)
+        for step in self._queue:
+            if isinstance(step, ForkPoint):
+                for child in step.children:
+                    child._fail(failure)
+            else:
+                step.fail(failure)
+        self._queue.clear()
+        if self._worker is not None and self._branch is None and self._open_root is None:
+            self._worker.cancel()  # a child that waits for a fork which will not come
+        self._opened.set()
+        self.pulse.beat()
+
+
+class _NoValue(PalmetteError):
+    def __init__(self, operation_index: int) -> None:
+        self.operation_index = operation_index
+        super().__init__("the backend ended the operations without a value for this one")
+
+
+async def _whole(opening: Coroutine[object, object, Sequence[Branch]]) -> Sequence[Branch]:
+    """Await `opening`; should the caller be cancelled meanwhile, no branch that it opened is lost."""
+    task = asyncio.ensure_future(opening)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            for branch in task.result():
+                await branch.close()
+        raise

@@ -1,0 +1,121 @@
+"""The errors of the language.
+
+PalmetteError
+├── InvalidArgument (ValueError)       an argument of a primitive or a sampling parameter is wrong
+├── ProgramError                       an operation of a program failed; says which, where and why
+├── VariableNotSet (KeyError)          a variable was read that no operation sets
+├── StateError (RuntimeError)          a state was asked for what it cannot do now: nested roles, a joined branch
+├── BackendNotSet (RuntimeError)       a program was to run, and nothing says on what
+├── UnsupportedTool (TypeError)        a function's signature cannot be made into a tool
+└── AgentError                         the agent loop could not reach an answer
+"""
+
+from collections.abc import Iterable, Sequence
+
+from .agent_step import AgentStep
+
+
+class PalmetteError(Exception):
+    """The root of what the language raises."""
+
+
+class InvalidArgument(PalmetteError, ValueError):
+    """An argument is wrong: `name`, what was `expected`, and the `value` that came."""
+
+    def __init__(self, name: str, expected: str, value: object, hint: str = "") -> None:
+        self.name = name
+        self.expected = expected
+        self.value = value
+        shown = repr(value)
+        if len(shown) > 200:
+            shown = shown[:200] + "..."
+        super().__init__(f"{name}: expected {expected}, got {shown}" + (f"; {hint}" if hint else ""))
+
+
+class ProgramError(PalmetteError):
+    """An operation of a program failed; `__cause__` is what the backend raised.
+
+    `operation_index` counts the operations of the branch from its root, what a fork inherited included; None where
+    the backend blamed no single operation. `source` is the user's `file:line` that appended the operation.
+    `batch_index` is the item of a `run_batch`.
+    """
+
+    def __init__(
+        self,
+        *,
+        program: str,
+        branch: str,
+        operation_index: int | None,
+        operation: str | None,
+        variable: str | None,
+        source: str | None,
+        cause: BaseException,
+        batch_index: int | None = None,
+    ) -> None:
+        self.program = program
+        self.branch = branch
+        self.operation_index = operation_index
+        self.operation = operation
+        self.variable = variable
+        self.source = source
+        self.cause = cause
+        self.batch_index = batch_index
+        where = f"program {program!r}" + (f", item {batch_index} of the batch" if batch_index is not None else "")
+        if operation_index is not None:
+            where += f", operation {operation_index} ({operation}{f' {variable!r}' if variable else ''})"
+        where += f", branch {branch}" + (f", at {source}" if source else "")
+        super().__init__(f"{where}: {type(cause).__name__}: {cause}")
+        self.__cause__ = cause
+
+    def in_batch(self, batch_index: int) -> "ProgramError":
+        """The same error, naming the item of the batch it came from."""
+        return ProgramError(
+            program=self.program,
+            branch=self.branch,
+            operation_index=self.operation_index,
+            operation=self.operation,
+            variable=self.variable,
+            source=self.source,
+            cause=self.cause,
+            batch_index=batch_index,
+        )
+
+
+class VariableNotSet(PalmetteError, KeyError):
+    """The variable `name` was read, and none of the `known` ones is it."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(known)
+        listed = ", ".join(repr(each) for each in self.known) if self.known else "none"
+        self._message = f"no variable {name!r} is set; set so far: {listed}"
+        super().__init__(self._message)
+
+    def __str__(self) -> str:
+        return self._message  # a KeyError would show the repr of it
+
+
+class StateError(PalmetteError, RuntimeError):
+    """A state was asked for what it cannot do now."""
+
+
+class BackendNotSet(PalmetteError, RuntimeError):
+    """A program was to run, and nothing says on what."""
+
+
+class UnsupportedTool(PalmetteError, TypeError):
+    """The signature of `function` cannot be made into a tool."""
+
+    def __init__(self, function: str, parameter: str | None, found: str, expected: str) -> None:
+        self.function = function
+        self.parameter = parameter
+        at = f"tool {function!r}" + (f", parameter {parameter!r}" if parameter is not None else "")
+        super().__init__(f"{at}: {found}; expected {expected}")
+
+
+class AgentError(PalmetteError):
+    """The agent loop could not reach an answer; `steps` is what it did until then."""
+
+    def __init__(self, message: str, steps: Sequence[AgentStep]) -> None:
+        self.steps = tuple(steps)
+        super().__init__(message)

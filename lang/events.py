@@ -1,0 +1,105 @@
+"""What a backend reports while it runs operations, in order per branch."""
+
+from typing import Literal
+
+import msgspec
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """One token with its log-probability under the model (raw logits, natural log), and the best alternatives.
+
+    `logprob` is None for the very first token of a text, which nothing precedes.
+    """
+
+    token_id: int
+    logprob: float | None
+    text: str | None = None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+class FinishReason(msgspec.Struct, frozen=True):
+    """Why a generation ended.
+
+    `stop`: end-of-text, a stop token (`matched` is its id), a stop string or regex (`matched` is the text),
+    or the constraint was complete (`matched` is None). `length`: `max_new_tokens` or the context was reached.
+    """
+
+    type: Literal["stop", "length"]
+    matched: int | str | None = None
+
+
+class GenResult(msgspec.Struct, frozen=True):
+    """One finished generation."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    finish_reason: FinishReason
+    prompt_tokens: int
+    cached_tokens: int
+    seed: int
+    output_logprobs: tuple[TokenLogprob, ...] | None = None
+    input_logprobs: tuple[TokenLogprob, ...] | None = None
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens the model wrote, those of a trimmed stop included."""
+        return len(self.token_ids)
+
+
+class SelectResult(msgspec.Struct, frozen=True):
+    """One finished selection; the lists run parallel to `choices`."""
+
+    choice: str
+    choices: tuple[str, ...]
+    scores: tuple[float, ...]
+    """What the method ranked by: larger is better."""
+    logprobs: tuple[float, ...]
+    """Log-probability of each whole choice: the sum over its tokens."""
+    probabilities: tuple[float, ...]
+    """softmax of `logprobs` over the choices."""
+    token_logprobs: tuple[tuple[TokenLogprob, ...], ...]
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class ScoreResult(msgspec.Struct, frozen=True):
+    """The log-probabilities of a text that was appended."""
+
+    token_logprobs: tuple[TokenLogprob, ...]
+    logprob: float
+    """The sum over the tokens."""
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """Text that the branch gained; the text of a branch is the sum of these. `name`: the variable it belongs to."""
+
+    operation_index: int
+    text: str
+    name: str | None = None
+
+
+class ValueReady(msgspec.Struct, frozen=True):
+    """A `Gen` (one result per sample), `Select` or `Score` ended."""
+
+    operation_index: int
+    name: str
+    result: tuple[GenResult, ...] | SelectResult | ScoreResult
+
+
+class Forked(msgspec.Struct, frozen=True):
+    """A `Fork` ran; these branches now exist."""
+
+    operation_index: int
+    branch_ids: tuple[int, ...]
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The text that would close the open end of the chat so far; the next `TextDelta` replaces it.
+
+    A chat template can write the end of a turn only when it knows what follows (tool answers are grouped).
+    """
+
+    text: str
+
+
+Event = TextDelta | ValueReady | Forked | Closing

@@ -1,0 +1,74 @@
+"""What user code appends to a state: expressions, joined with `+`, that become operations there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..grammar.spec import Constraint
+from .ir import ChoicesMethod
+
+
+class Expression:
+    """Something that can be appended to a state; `expression + text + expression` is one, too."""
+
+    def __add__(self, other: "Expression | str") -> "ExpressionList":
+        return ExpressionList((*_parts(self), *_parts(other))) if _is_part(other) else NotImplemented
+
+    def __radd__(self, other: "Expression | str") -> "ExpressionList":
+        return ExpressionList((*_parts(other), *_parts(self))) if _is_part(other) else NotImplemented
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionList(Expression):
+    """Expressions and texts, appended in order."""
+
+    parts: tuple[Expression | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GenExpression(Expression):
+    """A generation; `sampling` holds the `SamplingParams` fields that were set, the run's defaults fill the rest."""
+
+    name: str | None
+    sampling: Mapping[str, Any]
+    constraint: Constraint | None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectExpression(Expression):
+    """A selection among `choices`."""
+
+    name: str | None
+    choices: tuple[str, ...]
+    method: ChoicesMethod
+    temperature: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreExpression(Expression):
+    """A text to append, whose log-probability is wanted."""
+
+    name: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleBeginExpression(Expression):
+    """The begin of a turn."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoleEndExpression(Expression):
+    """The end of a turn."""
+
+    role: str
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, Expression | str)
+
+
+def _parts(value: Expression | str) -> tuple[Expression | str, ...]:
+    return value.parts if isinstance(value, ExpressionList) else (value,)

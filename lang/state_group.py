@@ -1,0 +1,115 @@
+"""StateGroup: the branches of a fork."""
+
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Generic, Literal, TypeVar
+
+from .branch_runner import JoinEntry
+from .errors import InvalidArgument, StateError
+from .expressions import Expression
+from .source_line import user_source_line
+from .transcript import Transcript
+from .variable import Gathered, Variable
+
+S = TypeVar("S")
+JoinMode = Literal["gather_variable", "concate_and_append"]
+
+
+class StateGroup(Generic[S]):
+    """The branches of a fork, in order; `S` is the state that stands for one."""
+
+    def __init__(self, states: Sequence[S], transcripts: Sequence[Transcript], source: Transcript) -> None:
+        """`transcripts` run parallel to `states`; `source` is what was forked."""
+        self._states = tuple(states)
+        self._transcripts = tuple(transcripts)
+        self._source = source
+        self._is_joined = False
+
+    def join(self, mode: JoinMode = "gather_variable") -> None:
+        """End the branches and bring back what they made; raises if any of them failed.
+
+        "gather_variable": each variable set in a branch since the fork becomes, in the state that was forked, the
+        list of its values. "concate_and_append": the texts that the branches added are appended, in order. Either
+        way the branches can still be read. Raises `StateError` on a second join.
+        """
+        if mode not in ("gather_variable", "concate_and_append"):
+            raise InvalidArgument("mode", '"gather_variable" or "concate_and_append"', mode)
+        if self._is_joined:
+            raise StateError("expected a fork that is not joined yet, but this one is")
+        source, run = self._source, self._source.run
+        source.check_open()
+        self._wait()
+        self._is_joined = True
+        for transcript in self._transcripts:
+            transcript.end_reason = "this branch has been joined"
+        runners = tuple(transcript.runner for transcript in self._transcripts)
+        if mode == "gather_variable":
+            self._gather()
+            run.close_runners(runners)
+        else:
+            source.record(JoinEntry(runners, len(source.log), user_source_line()))  # closes them once it has the texts
+            if run.is_streaming:
+                run.submit()
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[S]:
+        return iter(self._states)
+
+    def __getitem__(self, index: int) -> S:
+        return self._states[index]
+
+    def __setitem__(self, index: int, value: S) -> None:
+        """What `group[i] += ...` needs."""
+        if value is not self._states[index]:
+            raise InvalidArgument(f"fork[{index}]", "the branch that is there, as `group[i] += ...` gives", value)
+
+    def __iadd__(
+        self, other: Expression | str | Sequence[Expression | str] | Callable[[int], Expression | str]
+    ) -> "StateGroup[S]":
+        """Append to each branch: the same, the list's item of its index, or what the function gives for its index."""
+        if isinstance(other, Expression | str):
+            items: list[Expression | str] = [other] * len(self._states)
+        elif callable(other):
+            items = [other(index) for index in range(len(self._states))]
+        elif isinstance(other, Sequence) and len(other) == len(self._states):
+            items = list(other)
+        else:
+            raise InvalidArgument("fork +=", f"an expression, a function of the index, or {len(self)} of either", other)
+        for transcript, item in zip(self._transcripts, items, strict=True):
+            transcript.append(item)
+        return self
+
+    def __enter__(self) -> "StateGroup[S]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None and not self._is_joined:
+            self.join()
+
+    def _wait(self) -> None:
+        """Wait for every branch; raise the first failure and note the others with it."""
+        runners = [transcript.runner for transcript in self._transcripts]
+
+        async def all_idle() -> None:
+            for runner in runners:
+                await runner.idle()
+
+        self._source.run.wait(all_idle)
+        failures = list(dict.fromkeys(runner.failure for runner in runners if runner.failure is not None))
+        if failures:
+            first, *others = [failure.error() for failure in failures]
+            for other in others:
+                first.add_note(f"and {other}")
+            raise first
+
+    def _gather(self) -> None:
+        gathered: dict[str, list[Variable]] = {}
+        for transcript in self._transcripts:
+            for name in transcript.own_names:
+                gathered.setdefault(name, []).append(transcript.variables[name])
+        for name, variables in gathered.items():
+            self._source.declare(name, Gathered(variables))

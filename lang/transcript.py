@@ -1,0 +1,222 @@
+"""Transcript: one branch of a program as the user's side records it: operations, variables, open turn."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .branch_runner import BranchRunner
+from .entry import Entry
+from .errors import InvalidArgument, StateError, VariableNotSet
+from .expressions import (
+    Expression,
+    ExpressionList,
+    GenExpression,
+    RoleBeginExpression,
+    RoleEndExpression,
+    ScoreExpression,
+    SelectExpression,
+)
+from .ir import DeclareTools, Gen, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tool
+from .program_run import ProgramRun
+from .sampling_params import SamplingParams
+from .source_line import user_source_line
+from .variable import Produced, Variable, span_text
+
+
+class Transcript:
+    """What was appended to one branch, in order, and the variables set in it.
+
+    Written by the user's thread alone; a streaming run's reader on another thread only looks names up.
+    """
+
+    def __init__(self, run: ProgramRun, runner: BranchRunner, defaults: SamplingParams) -> None:
+        self.run = run
+        self.runner = runner
+        self.defaults = defaults
+        """What a gen inherits where it does not say otherwise."""
+        self.log: list[Entry] = []
+        self.variables: dict[str, Variable] = {}
+        self.own_names: dict[str, None] = {}
+        """Variables set in this branch itself, not before the fork; a dict for its order."""
+        self.end_reason: str | None = None
+        """Why nothing can be appended any more."""
+        self._role: str | None = None
+
+    # Writing
+
+    def append(self, item: Expression | str) -> None:
+        """Record what the user appended; raises `InvalidArgument` or `StateError` where that cannot be."""
+        self._append(item, user_source_line())
+        self._submit_if_streaming()
+
+    def _append(self, item: Expression | str, source: str) -> None:
+        if isinstance(item, str):
+            if item:
+                self.record(Entry(Text(item, has_special=self._role is None), len(self.log), source))
+        elif isinstance(item, ExpressionList):
+            for part in item.parts:
+                self._append(part, source)
+        elif isinstance(item, GenExpression):
+            params = msgspec.structs.replace(self.defaults, **item.sampling)
+            self._record_value(Gen(self._name(item), params, item.constraint), item.name, source)
+        elif isinstance(item, SelectExpression):
+            operation = Select(self._name(item), item.choices, item.method, item.temperature)
+            self._record_value(operation, item.name, source)
+        elif isinstance(item, ScoreExpression):
+            self._record_value(Score(self._name(item), item.text), item.name, source)
+        elif isinstance(item, RoleBeginExpression):
+            self._begin_role(item.role, source)
+        elif isinstance(item, RoleEndExpression):
+            self._end_role(item.role, source)
+        elif isinstance(item, Appendable):
+            item.append_to(self)
+        else:
+            hint = "of a state append state['name'] or state.text(); of other values str(value)"
+            raise InvalidArgument("s +=", "text, or an expression such as gen(...)", item, hint)
+
+    def begin_role(self, role: str) -> None:
+        """Open a turn; raises `StateError` if one is open."""
+        self._begin_role(role, user_source_line())
+        self._submit_if_streaming()
+
+    def end_role(self, role: str) -> None:
+        """Close the turn; raises `StateError` if it is not open."""
+        self._end_role(role, user_source_line())
+        self._submit_if_streaming()
+
+    def append_markup(self, text: str) -> None:
+        """Append text in which the model's special tokens, spelt out, are read as such, inside a turn, too."""
+        self.record(Entry(Text(text, has_special=True), len(self.log), user_source_line()))
+        self._submit_if_streaming()
+
+    def declare_tools(self, tools: Sequence[Tool]) -> None:
+        """See `ProgramState.declare_tools`."""
+        operation = DeclareTools(tuple(tools))
+        declared = [entry.operation for entry in self.log if isinstance(entry.operation, DeclareTools)]
+        if operation in declared:
+            return
+        if declared or self.has_turns:
+            raise StateError("tools are to be declared once, before the first turn; this text has one already")
+        self.record(Entry(operation, len(self.log), user_source_line()))
+
+    def record(self, entry: Entry) -> None:
+        """Put an operation at the end."""
+        self.check_open()
+        self.log.append(entry)
+        self.run.append(self.runner, entry)
+
+    def declare(self, name: str, variable: Variable) -> None:
+        """Set a variable, in place of an earlier one of that name."""
+        if not isinstance(name, str) or name == "":
+            raise InvalidArgument("name", "a non-empty string", name)
+        self.variables[name] = variable
+        self.own_names[name] = None
+        self.run.notice(self.runner)
+
+    def fork(self, num_children: int) -> "list[Transcript]":
+        """Branches that begin with all of this one."""
+        self.check_open()
+        runners = self.run.fork(self.runner, num_children)
+        self._submit_if_streaming()
+        return [self._child(runner) for runner in runners]
+
+    def check_open(self) -> None:
+        """Raise `StateError` if nothing can be appended any more."""
+        if self.end_reason is not None:
+            raise StateError(f"expected a live branch to append to, but {self.end_reason}")
+        if self.run.over.is_set():
+            raise StateError("expected a live program to append to, but it has ended; its state can only be read")
+
+    # Reading
+
+    @property
+    def has_turns(self) -> bool:
+        """A turn has begun."""
+        return any(isinstance(entry.operation, RoleBegin) for entry in self.log)
+
+    def settle(self) -> None:
+        """Wait until all that was appended has run; raises what failed."""
+        is_outside = self.run.is_outside
+        self.run.wait(lambda: self.run.settled(self.runner, is_outside))
+
+    def ready(self, name: str) -> Variable:
+        """The variable, its value there or failed; raises `VariableNotSet`."""
+        is_outside = self.run.is_outside
+        variable = self.find(name, is_outside)
+        if variable is None or not variable.is_ready:
+            variable = self.run.wait(lambda: self._found(name, is_outside))
+        return variable
+
+    def find(self, name: str, is_outside: bool) -> Variable | None:
+        """The variable; None if the program, still running, may set it yet; else raises `VariableNotSet`."""
+        may_come = is_outside and not self.run.over.is_set()  # looked at before the name, or one may slip between
+        variable = self.variables.get(name)
+        if variable is None and not may_come:
+            if is_outside:
+                self.run.check()
+            raise VariableNotSet(name, self.variables)
+        return variable
+
+    def messages(self) -> list[dict[str, str]]:
+        """The finished turns, once settled."""
+        messages: list[dict[str, str]] = []
+        begin = 0
+        for index, entry in enumerate(self.log):
+            if isinstance(entry.operation, RoleBegin):
+                begin = index + 1
+            elif isinstance(entry.operation, RoleEnd):
+                messages.append({"role": entry.operation.role, "content": span_text(self.log[begin:index])})
+        return messages
+
+    # Inside
+
+    def _child(self, runner: BranchRunner) -> "Transcript":
+        child = Transcript(self.run, runner, self.defaults)
+        child.log = list(self.log)
+        child.variables = dict(self.variables)
+        child._role = self._role
+        return child
+
+    def _record_value(self, operation: Operation, name: str | None, source: str) -> None:
+        entry = Entry(operation, len(self.log), source, name)
+        self.record(entry)
+        if name is not None:
+            self.declare(name, Produced(entry, f"{self.run.run_id}:{self.runner.label}:{entry.index}"))
+
+    def _name(self, item: GenExpression | SelectExpression | ScoreExpression) -> str:
+        return item.name if item.name is not None else f"#{next(self.run.hidden_names)}"
+
+    def _begin_role(self, role: str, source: str) -> None:
+        if self._role is not None:
+            raise StateError(f"a turn of {role!r} begins inside the turn of {self._role!r}; turns do not nest")
+        self.record(Entry(RoleBegin(role), len(self.log), source))
+        self._role = role
+
+    def _end_role(self, role: str, source: str) -> None:
+        if self._role != role:
+            found = "none is open" if self._role is None else f"the open turn is of {self._role!r}"
+            raise StateError(f"a turn of {role!r} ends, but {found}")
+        self.record(Entry(RoleEnd(role), len(self.log), source))
+        self._role = None
+
+    def _submit_if_streaming(self) -> None:
+        if self.run.is_streaming:
+            self.run.submit()
+
+    async def _found(self, name: str, is_outside: bool) -> Variable:
+        while (variable := self.find(name, is_outside)) is None:
+            await self.runner.pulse.wait()
+        try:
+            await variable.wait()
+        except Exception:
+            self.run.check()  # if the program was stopped by its own error, then that is what to raise
+            raise
+        return variable
+
+
+class Appendable(Expression):
+    """An expression that knows itself what to append: a call of another program."""
+
+    def append_to(self, transcript: Transcript) -> None:
+        """Append whatever it stands for."""
+        raise NotImplementedError

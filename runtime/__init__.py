@@ -1,0 +1,1 @@
+"""Requests in, tokens out: engine, scheduler, cache, sampler and models."""

@@ -1,0 +1,124 @@
+"""Assembly: makes the parts of an engine from its configuration and puts them together."""
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..grammar.compiler import GrammarCompiler
+from ..grammar.vocabulary import Vocabulary
+from ..kernels.philox import branch_path
+from .cache.kv_pool import KVLayout, KVPool
+from .cache.radix_cache import RadixCache
+from .chat_template import ChatTemplate
+from .config import CacheOptions, EngineConfig, ModelOptions
+from .engine import EngineCore
+from .errors import InvalidOption
+from .memory import Memory
+from .model_runner import ModelRunner
+from .models.loader import load_model
+from .operations.starter import Starter, TextLimits
+from .sampler import Sampler
+from .tokenizer import Tokenizer
+
+SPRIG = Path(__file__).parent / "models" / "sprig"
+"""The embedded model."""
+
+_MAX_DEFAULT_TOKENS = 262_144
+_CPU_SHARE = 0.2
+_CUDA_SHARE = 0.85
+
+
+@dataclass(frozen=True)
+class EngineParts:
+    """An engine, ready to run, and what its faces need of it."""
+
+    core: EngineCore
+    tokenizer: Tokenizer
+    chat_template: ChatTemplate | None
+    compiler: GrammarCompiler
+
+
+def assemble(config: EngineConfig) -> EngineParts:
+    """Load the model and build an engine around it.
+
+    Raises: InvalidOption, ModelLoadError.
+    """
+    device = _device(config.model)
+    loaded = load_model(config.model.path or SPRIG, dtype=_dtype(config.model, device), device=device)
+    layout = KVLayout(loaded.config.num_layers, loaded.config.num_kv_heads, loaded.config.head_dim, loaded.model.dtype)
+    context_len = _context_len(config.model, loaded.config.max_position_embeddings)
+    num_pages = _num_pages(config.cache, layout, context_len, device)
+    pool = KVPool(layout, num_pages, config.cache.page_size, device)
+    memory = Memory(pool, RadixCache(pool), is_caching=config.cache.is_caching)
+    vocab_size = loaded.model.vocab_size
+    tokenizer = loaded.tokenizer
+    eos_token_ids = frozenset(tokenizer.eos_token_ids)
+    padding: tuple[bytes | None, ...] = (None,) * (vocab_size - len(tokenizer.token_bytes))
+    compiler = GrammarCompiler(Vocabulary(tokenizer.token_bytes + padding, eos_token_ids))
+    limits = TextLimits(context_len, num_pages * config.cache.page_size, config.scheduler.token_budget)
+    core = EngineCore(
+        Starter(tokenizer, eos_token_ids, vocab_size, compiler, loaded.chat_template, limits),
+        ModelRunner(loaded.model, pool, device),
+        Sampler(vocab_size),
+        memory,
+        config.scheduler,
+        _seed_source(config.random_seed),
+    )
+    return EngineParts(core, tokenizer, loaded.chat_template, compiler)
+
+
+def _device(options: ModelOptions) -> torch.device:
+    if options.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(options.device)
+    except RuntimeError as error:
+        raise InvalidOption(f"device: expected 'auto', 'cpu' or 'cuda[:n]', got {options.device!r}") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidOption(f"device: got {options.device!r}, but torch finds no CUDA device; use 'auto' or 'cpu'")
+    return device
+
+
+def _dtype(options: ModelOptions, device: torch.device) -> torch.dtype | None:
+    """None: the checkpoint's own."""
+    if options.dtype == "auto":
+        # On a CPU float32: a sum that another batch or chunk orders differently then moves no token.
+        return torch.float32 if device.type == "cpu" else None
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if options.dtype not in known:
+        raise InvalidOption(f"dtype: expected 'auto' or one of {', '.join(known)}, got {options.dtype!r}")
+    return known[options.dtype]
+
+
+def _context_len(options: ModelOptions, model_len: int) -> int:
+    if options.context_len is None:
+        return model_len
+    if options.context_len > model_len:
+        raise InvalidOption(f"context_length: the model was made for {model_len} tokens, got {options.context_len}")
+    return options.context_len
+
+
+def _num_pages(options: CacheOptions, layout: KVLayout, context_len: int, device: torch.device) -> int:
+    if options.num_tokens is not None:
+        return max(1, options.num_tokens // options.page_size)
+    if device.type == "cuda":
+        num_bytes = torch.cuda.mem_get_info(device)[0] * _CUDA_SHARE
+    else:
+        num_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _CPU_SHARE
+    num_tokens = int(num_bytes / layout.num_bytes_per_token)
+    if num_tokens < context_len:
+        # Less than one whole text: better than nothing, and a request that does not fit is refused with the figures.
+        return max(1, num_tokens // options.page_size)
+    return min(num_tokens, max(_MAX_DEFAULT_TOKENS, context_len)) // options.page_size
+
+
+def _seed_source(random_seed: int | None) -> Callable[[], int]:
+    if random_seed is None:
+        return lambda: secrets.randbits(64)
+    counter = itertools.count()
+    return lambda: branch_path(random_seed, next(counter))

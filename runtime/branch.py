@@ -1,0 +1,78 @@
+"""Branch: a live, forkable tape of token ids with the KV pages that hold its past."""
+
+from dataclasses import dataclass, field
+
+from ..kernels.philox import branch_path
+from .cache.radix_cache import Node
+from .chat_template import ChatWalk
+
+
+@dataclass
+class TextPiece:
+    """Text that waits to be tokenised; `has_special` None fits either neighbour."""
+
+    text: str
+    has_special: bool | None
+
+
+@dataclass
+class Branch:
+    """One text as the engine holds it.
+
+    tape:      [ computed ........ | pending ... ]  + buffer (text not yet tokenised)
+                 num_computed cells   known, no KV
+
+    Cell c of the tape lies in page `page_table[c // page_size]`. A branch with work to do keeps at least one
+    token pending, since logits come only from computing a token.
+    """
+
+    branch_id: int
+    namespace: str
+    seed: int
+    path: int = 0
+    """Names this branch to the noise: 0 for a root, mixed with the child's number at each fork."""
+
+    # the text
+    token_ids: list[int] = field(default_factory=list)
+    buffer: list[TextPiece] = field(default_factory=list)
+    seam_start: int = 0
+    """Tokens from here on came from text, so a seam may re-tokenise them; before it a model or a caller wrote."""
+    chat: ChatWalk | None = None
+    turn_end: str = ""
+    """What has been written of the text that closes the last turn."""
+
+    # its memory
+    num_computed: int = 0
+    page_table: list[int] = field(default_factory=list)
+    node: Node | None = None
+    """The deepest node of the radix tree that this branch has locked."""
+    match_limit: int | None = None
+    """At most this many tokens may come from the cache (log-probabilities of the others were asked for)."""
+
+    # its family
+    num_children: int = 0
+    fork_len: int = 0
+    """Length of the tape when the branch was forked."""
+    text_since_fork: list[str] = field(default_factory=list)
+
+    @property
+    def num_pending(self) -> int:
+        """Tokens that are known but not computed."""
+        return len(self.token_ids) - self.num_computed
+
+    def append(self, token_ids: list[int]) -> None:
+        """Lengthen the tape."""
+        self.token_ids.extend(token_ids)
+
+    def truncate(self, num_tokens: int) -> None:
+        """Cut the tape; cells past the end are forgotten, their pages stay until the memory takes them back."""
+        assert num_tokens <= len(self.token_ids), (num_tokens, len(self.token_ids))
+        del self.token_ids[num_tokens:]
+        self.num_computed = min(self.num_computed, num_tokens)
+        self.seam_start = min(self.seam_start, num_tokens)
+
+    def next_child_path(self) -> int:
+        """The path of the next child: every child of a branch, ever, has another."""
+        path = branch_path(self.path, self.num_children)
+        self.num_children += 1
+        return path

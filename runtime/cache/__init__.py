@@ -1,0 +1,1 @@
+"""Paged KV memory and the radix tree that shares it."""

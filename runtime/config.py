@@ -1,0 +1,123 @@
+"""EngineConfig: what an engine is made with, as small frozen records; each component takes its own."""
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+from .errors import InvalidOption
+from .policy import PolicyName
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, and how it is held."""
+
+    path: Path | None = None
+    """A Hugging Face folder; None: sprig, the embedded model."""
+    dtype: str = "auto"
+    """`auto`: float32 on a CPU, the checkpoint's own type on CUDA; or a torch type's name."""
+    device: str = "auto"
+    """`auto`: CUDA if there is one, else the CPU."""
+    context_len: int | None = None
+    """Longest text in tokens; None: what the model was made for."""
+
+
+@dataclass(frozen=True)
+class CacheOptions:
+    """How much KV memory there is, and how it is shared."""
+
+    page_size: int = 16
+    """Tokens in a page."""
+    num_tokens: int | None = None
+    """Tokens the pool holds; None: chosen from the memory at hand."""
+    is_caching: bool = True
+    """Whether prefixes are kept and shared in the radix cache."""
+
+
+@dataclass(frozen=True)
+class SchedulerOptions:
+    """How many rows and tokens go into one step."""
+
+    token_budget: int = 2048
+    """Tokens computed in one pass, at most; longer prompts are computed in chunks."""
+    max_running_rows: int = 256
+    policy: PolicyName = "lpm"
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """All options of an engine."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    cache: CacheOptions = field(default_factory=CacheOptions)
+    scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
+    random_seed: int | None = None
+    """Branches without a seed draw theirs from this; None: from the operating system."""
+
+    @classmethod
+    def from_options(
+        cls,
+        model_path: str | Path | None = None,
+        *,
+        dtype: str = "auto",
+        device: str = "auto",
+        context_length: int | None = None,
+        page_size: int = CacheOptions.page_size,
+        max_total_tokens: int | None = None,
+        disable_radix_cache: bool = False,
+        chunked_prefill_size: int = SchedulerOptions.token_budget,
+        max_running_requests: int = SchedulerOptions.max_running_rows,
+        schedule_policy: str = SchedulerOptions.policy,
+        random_seed: int | None = None,
+        **unknown: object,
+    ) -> "EngineConfig":
+        """Options by the names SGLang gives them.
+
+        Raises: InvalidOption for an unknown name or a value out of range.
+        """
+        if unknown:
+            name = next(iter(unknown))
+            raise InvalidOption(_unknown_message(name))
+        at_least_one = {
+            "page_size": page_size,
+            "chunked_prefill_size": chunked_prefill_size,
+            "max_running_requests": max_running_requests,
+            "max_total_tokens": max_total_tokens,
+            "context_length": context_length,
+        }
+        for name, value in at_least_one.items():
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise InvalidOption(f"{name}: expected an integer >= 1, got {value!r}")
+        if schedule_policy not in get_args(PolicyName):
+            raise InvalidOption(f"schedule_policy: expected one of {get_args(PolicyName)}, got {schedule_policy!r}")
+        policy: PolicyName = "lpm" if schedule_policy == "lpm" else "fcfs"
+        if random_seed is not None and not 0 <= random_seed < 2**64:
+            raise InvalidOption(f"random_seed: expected an integer in [0, 2**64), got {random_seed!r}")
+        return cls(
+            model=ModelOptions(Path(model_path) if model_path is not None else None, dtype, device, context_length),
+            cache=CacheOptions(page_size, max_total_tokens, not disable_radix_cache),
+            scheduler=SchedulerOptions(chunked_prefill_size, max_running_requests, policy),
+            random_seed=random_seed,
+        )
+
+
+OPTION_NAMES = (
+    "model_path",
+    "dtype",
+    "device",
+    "context_length",
+    "page_size",
+    "max_total_tokens",
+    "disable_radix_cache",
+    "chunked_prefill_size",
+    "max_running_requests",
+    "schedule_policy",
+    "random_seed",
+)
+
+
+def _unknown_message(name: str) -> str:
+    near = difflib.get_close_matches(name, OPTION_NAMES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown option {name!r}{hint} The options are: {', '.join(OPTION_NAMES)}"

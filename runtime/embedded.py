@@ -1,0 +1,227 @@
+"""Engine: the whole runtime inside a Python process, shaped as SGLang's offline engine."""
+
+import asyncio
+import queue
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..lang.events import Event, TextDelta, ValueReady
+from ..lang.ir import Gen, Operation
+from ..lang.meta_info import meta_info_of
+from .assembly import assemble
+from .config import EngineConfig
+from .engine_thread import EngineThread
+from .errors import InvalidRequest
+from .generate_arguments import gen_operations
+from .local import LocalBackend, LocalBranch
+from .request import Ended
+
+Output = dict[str, Any]
+"""`{"text", "output_ids", "meta_info"}` of one sample."""
+
+
+class Engine:
+    """A model with its cache and scheduler, running in a thread of this process.
+
+        with Engine() as engine:                        # sprig, the embedded model
+            print(engine.generate("The capital of France is", {"max_new_tokens": 4})["text"])
+
+    `model_path` is a Hugging Face folder; None is sprig. The options have SGLang's names: `dtype` ("auto",
+    "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`, `page_size`,
+    `max_total_tokens`, `disable_radix_cache`, `chunked_prefill_size`, `max_running_requests`, `schedule_policy`
+    ("lpm", "fcfs"), `random_seed`.
+
+    It is also a backend of the language: `palmette.set_default_backend(engine)`.
+
+    Raises: InvalidOption for an option that is unknown or wrong, ModelLoadError for a folder that cannot be used.
+    """
+
+    def __init__(self, model_path: str | Path | None = None, **options: Any) -> None:
+        self.config = EngineConfig.from_options(model_path, **options)
+        parts = assemble(self.config)
+        self.tokenizer = parts.tokenizer
+        self.chat_template = parts.chat_template
+        self._thread = EngineThread(parts.core)
+        self._backend = LocalBackend(self._thread, parts.compiler)
+        self._compiler = parts.compiler
+
+    # --- SGLang's face
+
+    def generate(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
+        input_ids: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        *,
+        stream: bool = False,
+        return_logprob: bool = False,
+        logprob_start_len: int | None = None,
+        top_logprobs_num: int = 0,
+    ) -> Output | list[Output] | Iterator[Output]:
+        """Generate from one prompt or from a list of them, given as text or as token ids.
+
+        `sampling_params` (one for all, or one each) takes the names of `SamplingParams` and one constraint:
+        `json_schema`, `regex`, `ebnf` or `choices`. A list of prompts, or `n` > 1, gives a list of results in order.
+        With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
+
+        Raises: InvalidRequest, RequestTooLong, EmptyPrompt, InvalidArgument, GrammarError.
+        """
+        jobs, is_list = gen_operations(
+            prompt, sampling_params, input_ids, return_logprob, logprob_start_len, top_logprobs_num
+        )
+        if stream:
+            _check_streamable(jobs, is_list)
+            return self._stream(jobs[0])
+        for job in jobs:
+            self._compile(job)
+        waiting = [self._start(job) for job in jobs]
+        outputs = [output for arrived in waiting for output in _outputs(_last_value(arrived))]
+        return outputs if is_list or len(outputs) > 1 else outputs[0]
+
+    async def async_generate(
+        self,
+        prompt: str | Sequence[str] | None = None,
+        sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
+        input_ids: Sequence[int] | Sequence[Sequence[int]] | None = None,
+        *,
+        stream: bool = False,
+        return_logprob: bool = False,
+        logprob_start_len: int | None = None,
+        top_logprobs_num: int = 0,
+    ) -> Output | list[Output] | AsyncIterator[Output]:
+        """`generate` for an event loop; with `stream`, awaiting it gives an async iterator."""
+        jobs, is_list = gen_operations(
+            prompt, sampling_params, input_ids, return_logprob, logprob_start_len, top_logprobs_num
+        )
+        if stream:
+            _check_streamable(jobs, is_list)
+            return self._async_stream(jobs[0])
+        values = await asyncio.gather(*(self._async_value(job) for job in jobs))
+        outputs = [output for value in values for output in _outputs(value)]
+        return outputs if is_list or len(outputs) > 1 else outputs[0]
+
+    def shutdown(self) -> None:
+        """End the engine's thread; open requests fail with EngineClosed. A second call does nothing."""
+        self._thread.close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    # --- the language's port
+
+    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> LocalBranch:
+        """See `lang.backend.Backend`."""
+        return await self._backend.open_branch(seed=seed, cache_salt=cache_salt)
+
+    async def flush_cache(self) -> None:
+        """Forget all cached prefixes that no running request uses."""
+        await self._backend.flush_cache()
+
+    async def aclose(self) -> None:
+        """`shutdown`, for an event loop."""
+        await self._backend.aclose()
+
+    # --- inside
+
+    def check_integrity(self) -> None:
+        """Raise AssertionError unless pool, tree and branches agree to the page; waits for the step that runs."""
+        self._thread.ask(lambda core: core.check_integrity()).result()
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the start: steps, tokens computed, preemptions; and the pages free and cached now."""
+        return self._thread.ask(lambda core: core.stats()).result()
+
+    def _start(self, job: Sequence[Operation]) -> "queue.SimpleQueue[Event | Ended]":
+        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put))
+        return arrived
+
+    def _compile(self, job: Sequence[Operation]) -> None:
+        for operation in job:
+            if isinstance(operation, Gen) and operation.constraint is not None:
+                self._compiler.compile(operation.constraint)
+
+    def _stream(self, job: Sequence[Operation]) -> Iterator[Output]:
+        self._compile(job)
+        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        request = self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put)).result()
+        text = ""
+        try:
+            while not isinstance(item := arrived.get(), Ended):
+                match item:
+                    case TextDelta(name=str(), text=more):
+                        text += more
+                        yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
+                    case ValueReady():
+                        yield _outputs(item)[0]
+            _raise_if_failed(item)
+        finally:
+            if not self._thread.is_closed:
+                self._thread.tell(lambda core: core.cancel(request))
+
+    async def _async_events(self, job: Sequence[Operation]) -> AsyncIterator[Event]:
+        branch = await self._backend.open_branch()
+        try:
+            async for event in branch.run(job):
+                yield event
+        finally:
+            await branch.close()
+
+    async def _async_value(self, job: Sequence[Operation]) -> ValueReady:
+        value: ValueReady | None = None
+        async for event in self._async_events(job):
+            if isinstance(event, ValueReady):
+                value = event
+        assert value is not None, job
+        return value
+
+    async def _async_stream(self, job: Sequence[Operation]) -> AsyncIterator[Output]:
+        text = ""
+        async for event in self._async_events(job):
+            match event:
+                case TextDelta(name=str(), text=more):
+                    text += more
+                    yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
+                case ValueReady():
+                    yield _outputs(event)[0]
+
+
+def _check_streamable(jobs: Sequence[Sequence[Operation]], is_list: bool) -> None:
+    last = jobs[0][-1]
+    if is_list or not isinstance(last, Gen) or last.params.n != 1:
+        raise InvalidRequest("stream: expected one prompt and n = 1, got more; call generate once for each")
+
+
+def _last_value(arrived: "queue.SimpleQueue[Event | Ended]") -> ValueReady:
+    value: ValueReady | None = None
+    while not isinstance(item := arrived.get(), Ended):
+        if isinstance(item, ValueReady):
+            value = item
+    _raise_if_failed(item)
+    assert value is not None, "a request ended well without its value"
+    return value
+
+
+def _raise_if_failed(ended: Ended) -> None:
+    if ended.error is not None:
+        raise ended.error
+
+
+def _outputs(value: ValueReady) -> list[Output]:
+    assert isinstance(value.result, tuple), value.name
+    return [
+        {
+            "text": result.text,
+            "output_ids": list(result.token_ids),
+            "meta_info": meta_info_of((result,), uuid.uuid4().hex),
+        }
+        for result in value.result
+    ]

@@ -1,0 +1,100 @@
+"""LocalBackend: the language's port over an engine in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from ..grammar.compiler import GrammarCompiler
+from ..grammar.errors import GrammarError
+from ..lang.backend import Branch
+from ..lang.events import Event, Forked
+from ..lang.ir import Fork, Gen, Operation
+from .engine_thread import EngineThread
+from .request import Ended, Request
+
+
+class LocalBranch:
+    """One branch of the engine, seen from an event loop."""
+
+    def __init__(self, branch_id: int, thread: EngineThread, compiler: GrammarCompiler) -> None:
+        self._branch_id = branch_id
+        self._thread = thread
+        self._compiler = compiler
+        self._is_closed = False
+
+    @property
+    def branch_id(self) -> int:
+        """Names this branch in `Join`."""
+        return self._branch_id
+
+    async def run(self, operations: Sequence[Operation]) -> AsyncIterator[Event]:
+        """See `Branch`. Constraints are compiled on another thread first, so that the engine never waits for one."""
+        for index, operation in enumerate(operations):
+            if isinstance(operation, Gen) and operation.constraint is not None:
+                try:
+                    await asyncio.to_thread(self._compiler.compile, operation.constraint)
+                except GrammarError as error:
+                    _blame(error, index)
+                    raise
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[Event | Ended] = asyncio.Queue()
+        request = Request(self._branch_id, tuple(operations), lambda item: _post(loop, arrived, item))
+        self._thread.tell(lambda core: core.submit(request))
+        has_ended = False
+        try:
+            while True:
+                item = await arrived.get()
+                if isinstance(item, Ended):
+                    has_ended = True
+                    if item.error is not None:
+                        _blame(item.error, item.operation_index)
+                        raise item.error
+                    return
+                yield item
+        finally:
+            if not has_ended and not self._thread.is_closed:
+                self._thread.tell(lambda core: core.cancel(request))
+
+    async def fork(self, num_children: int) -> list[Branch]:
+        """See `Branch`."""
+        children: list[Branch] = []
+        async for event in self.run([Fork(num_children)]):
+            if isinstance(event, Forked):
+                children = [LocalBranch(each, self._thread, self._compiler) for each in event.branch_ids]
+        return children
+
+    async def close(self) -> None:
+        """See `Branch`."""
+        if not self._is_closed and not self._thread.is_closed:
+            self._is_closed = True
+            self._thread.tell(lambda core: core.close_branch(self._branch_id))
+
+
+class LocalBackend:
+    """Opens branches on an engine thread."""
+
+    def __init__(self, thread: EngineThread, compiler: GrammarCompiler) -> None:
+        self._thread = thread
+        self._compiler = compiler
+
+    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> LocalBranch:
+        """See `Backend`."""
+        branch_id = await asyncio.wrap_future(self._thread.ask(lambda core: core.open_branch(seed, cache_salt)))
+        return LocalBranch(branch_id, self._thread, self._compiler)
+
+    async def flush_cache(self) -> None:
+        """See `Backend`."""
+        await asyncio.wrap_future(self._thread.ask(lambda core: core.flush_cache()))
+
+    async def aclose(self) -> None:
+        """End the engine's thread; waits for the step that runs, also while the interpreter goes down."""
+        self._thread.close()
+
+
+def _post(loop: asyncio.AbstractEventLoop, arrived: "asyncio.Queue[Event | Ended]", item: Event | Ended) -> None:
+    # A loop that has closed has nobody left to tell.
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(arrived.put_nowait, item)
+
+
+def _blame(error: BaseException, operation_index: int | None) -> None:
+    setattr(error, "operation_index", operation_index)  # noqa: B010 - errors of any type carry it

@@ -1,0 +1,106 @@
+"""Decoder: the one forward pass of llama, mistral, qwen2 and qwen3."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ...kernels.attention import AttentionPlan, plan
+from ...kernels.attention_rows import AttentionRows
+from ...kernels.rms_norm import rms_norm
+from ..batch import Batch
+from ..cache.kv_pool import KVLayout, KVPool
+from ..layers import AttentionLayer, FeedForward, RotaryEmbedding
+from .model_config import ModelConfig
+
+
+@dataclass(frozen=True)
+class DecoderLayer:
+    """One block: attention, then feed-forward, each on the normed hidden states and added to them."""
+
+    attention_norm: Tensor  # [hidden_size]
+    attention: AttentionLayer
+    mlp_norm: Tensor  # [hidden_size]
+    mlp: FeedForward
+
+
+class Decoder:
+    """A llama-family model. It keeps no state of any text: that is in the batch and the pool."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        embedding: Tensor,  # [vocab_size, hidden_size]
+        layers: tuple[DecoderLayer, ...],
+        final_norm: Tensor,  # [hidden_size]
+        lm_head: Tensor,  # [vocab_size, hidden_size], the embedding itself where they are tied
+    ) -> None:
+        self.config = config
+        self._embedding = embedding
+        self._layers = layers
+        self._final_norm = final_norm
+        self._lm_head = lm_head
+        self._windows = tuple(dict.fromkeys(config.windows))
+        inverse_frequencies = config.rope.inverse_frequencies(config.head_dim).to(embedding.device)
+        self._rotary = RotaryEmbedding(inverse_frequencies, config.rope.attention_factor)
+
+    @property
+    def vocab_size(self) -> int:
+        """Columns of the logits."""
+        return self.config.vocab_size
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights and of the cache."""
+        return self._embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are, and the batch and the pool must be."""
+        return self._embedding.device
+
+    def kv_layout(self) -> KVLayout:
+        """The pool this model needs."""
+        return KVLayout(self.config.num_layers, self.config.num_kv_heads, self.config.head_dim, self.dtype)
+
+    @torch.inference_mode()
+    def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
+        """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32."""
+        plans = self._plan(batch, kv_pool.page_size)
+        turns = self._rotary.turns(batch.positions, max(batch.kv_lens))
+        eps = self.config.rms_norm_eps
+        hidden = functional.embedding(batch.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
+        for index, layer in enumerate(self._layers):
+            hidden = layer.attention.forward(
+                hidden,
+                rms_norm(hidden, layer.attention_norm, eps),
+                turns,
+                batch.slots,
+                plans[layer.attention.window],
+                kv_pool.k(index),
+                kv_pool.v(index),
+            )
+            hidden = layer.mlp.forward(hidden, rms_norm(hidden, layer.mlp_norm, eps))
+        if len(batch.logit_indices) != len(hidden):
+            hidden = hidden.index_select(0, batch.logit_indices)
+        return functional.linear(rms_norm(hidden, self._final_norm, eps), self._lm_head).float()
+
+    def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
+        """One plan for each window that layers have, shared by those layers."""
+        return {
+            window: plan(
+                AttentionRows(
+                    batch.query_lens,
+                    batch.kv_lens,
+                    batch.page_table,
+                    page_size,
+                    self.config.num_kv_heads,
+                    batch.ancestor_masks,
+                    batch.positions,
+                    window,
+                ),
+                self.device,
+            )
+            for window in self._windows
+        }

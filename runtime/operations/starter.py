@@ -1,0 +1,221 @@
+"""Starter: begins each operation on its branch; what needs no model is done at once, the rest becomes tasks."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from ...grammar.compiler import GrammarCompiler
+from ...lang.events import Event, TextDelta
+from ...lang.ir import DeclareTools, Gen, RoleBegin, RoleEnd, Score, Select, Text, Tokens
+from ...lang.sampling_params import SamplingParams
+from ..branch import Branch, TextPiece
+from ..chat_template import ChatTemplate, ChatWalk
+from ..errors import ChatTemplateError, EmptyPrompt, InvalidRequest, RequestTooLong
+from ..stop_checker import stop_automaton
+from ..tokenizer import Tokenizer
+from .gen import GenTask
+from .scoring import ScoreTask, TapeScores
+from .seam import flush_buffer, heal
+from .select import SelectTask
+
+
+@dataclass(frozen=True)
+class TextLimits:
+    """How long a text may be."""
+
+    context_len: int
+    """Tokens the model was made for."""
+    pool_len: int
+    """Tokens the KV pool holds."""
+    token_budget: int
+    """Tokens one pass computes."""
+
+
+class Starter:
+    """Knows the tokenizer, the chat template, the grammar compiler and the limits; holds no state of its own."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        eos_token_ids: Collection[int],
+        vocab_size: int,
+        compiler: GrammarCompiler,
+        chat_template: ChatTemplate | None,
+        limits: TextLimits,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._eos_token_ids = frozenset(eos_token_ids)
+        self._vocab_size = vocab_size
+        self._compiler = compiler
+        self._chat_template = chat_template
+        self._limits = limits
+
+    # --- done at once
+
+    def write(self, branch: Branch, operation: Text, index: int) -> list[Event]:
+        """Append text; it is tokenised when the next operation that needs tokens comes."""
+        return [
+            *self._close_turn(branch, index),
+            *self._append_text(branch, operation.text, operation.has_special, index),
+        ]
+
+    def write_tokens(self, branch: Branch, operation: Tokens, index: int) -> list[Event]:
+        """Append token ids as they are."""
+        for token_id in operation.token_ids:
+            if not 0 <= token_id < self._vocab_size:
+                raise InvalidRequest(f"input_ids: expected token ids in [0, {self._vocab_size}), got {token_id}")
+        events = self._close_turn(branch, index)
+        flush_buffer(branch, self._tokenizer)
+        branch.append(list(operation.token_ids))
+        branch.seam_start = len(branch.token_ids)
+        text = self._tokenizer.decode(list(operation.token_ids), skip_special_tokens=False)
+        branch.text_since_fork.append(text)
+        return [*events, TextDelta(index, text)]
+
+    def declare_tools(self, branch: Branch, operation: DeclareTools) -> None:
+        """Tell the chat template which tools there are."""
+        self._walk(branch).declare_tools(operation.tools)
+
+    def begin_role(self, branch: Branch, operation: RoleBegin, index: int) -> list[Event]:
+        """Write what the template puts between the last turn's content and this one's."""
+        text = self._walk(branch).begin(operation.role)
+        if not text.startswith(branch.turn_end):
+            raise ChatTemplateError(
+                f"cannot open a {operation.role!r} turn: the turn before it has been closed with {branch.turn_end!r} "
+                "and text was written after it, but the template would close it differently; write that text in a turn"
+            )
+        text = text[len(branch.turn_end) :]
+        branch.turn_end = ""
+        return self._append_text(branch, text, True, index)
+
+    def end_role(self, branch: Branch, operation: RoleEnd) -> None:
+        """Close the open turn. Its closing text depends on what follows, and is written with that."""
+        self._walk(branch).end(operation.role)
+
+    def closing_text(self, branch: Branch) -> str:
+        """The text that would end the chat if nothing followed, as far as it is not written yet."""
+        if branch.chat is None or branch.chat.is_open:
+            return ""
+        return branch.chat.closing()[len(branch.turn_end) :]
+
+    def prepare(self, branch: Branch, index: int) -> list[Event]:
+        """Close the turn if it has ended, and bring the tape up to date, for an operation that needs its tokens."""
+        events = self._close_turn(branch, index)
+        flush_buffer(branch, self._tokenizer)
+        return events
+
+    # --- tasks; the branch has been prepared
+
+    def check_gen(self, branch: Branch, operation: Gen) -> None:
+        """Refuse a generation that cannot be.
+
+        Raises: EmptyPrompt, RequestTooLong, GrammarError.
+        """
+        self._check_len(branch, operation.params.max_new_tokens)
+        for pattern in operation.params.stop_regex:
+            stop_automaton(pattern)
+        if operation.constraint is not None:
+            self._compiler.compile(operation.constraint)
+
+    def gen(self, branch: Branch, operation: Gen, params: SamplingParams, emit_text: Callable[[str], None]) -> GenTask:
+        """One sample of a generation."""
+        scores = None
+        if params.return_logprob and params.logprob_start_len is not None:
+            start = min(params.logprob_start_len, len(branch.token_ids))
+            scores = TapeScores(
+                branch, start, len(branch.token_ids), params.top_logprobs_num, self._token_text_if(params)
+            )
+            _recompute_from(branch, start - 1)
+        _keep_one_pending(branch)
+        return GenTask(
+            branch=branch,
+            params=params,
+            eos_token_ids=self._eos_token_ids,
+            context_len=self._limits.context_len,
+            vocab_size=self._vocab_size,
+            detokenizer=self._tokenizer.detokenizer(skip_special_tokens=params.skip_special_tokens),
+            grammar=self._compiler.compile(operation.constraint) if operation.constraint is not None else None,
+            token_text=self._token_text,
+            emit_text=emit_text,
+            input_scores=scores,
+        )
+
+    def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:
+        """Append the text of a score and find its log-probabilities."""
+        start = len(branch.token_ids)
+        events = self._append_text(branch, operation.text, False, index)
+        flush_buffer(branch, self._tokenizer)
+        branch.seam_start = len(branch.token_ids)
+        self._check_len(branch, 0)
+        _recompute_from(branch, start - 1)
+        return ScoreTask(branch, TapeScores(branch, start, len(branch.token_ids), with_text=self._token_text)), events
+
+    def select(self, branch: Branch, operation: Select) -> SelectTask:
+        """Heal the seam and score the choices."""
+        self._check_len(branch, 0)
+        num_kept, choice_tokens = heal(branch, self._tokenizer, operation.choices)
+        longest = max(len(tokens) for tokens in choice_tokens)
+        branch.truncate(num_kept)
+        self._check_len(branch, longest)
+        _keep_one_pending(branch)
+        return SelectTask(branch, choice_tokens, self._max_nodes(branch))
+
+    def select_unconditionally(self, branch: Branch, choice_tokens: Sequence[list[int]]) -> SelectTask:
+        """Score the same tokens after nothing but the token that begins a text."""
+        start_id = self._tokenizer.bos_token_id
+        branch.append([min(self._eos_token_ids) if start_id is None else start_id])
+        return SelectTask(branch, list(choice_tokens), self._max_nodes(branch))
+
+    # --- inside
+
+    def _max_nodes(self, branch: Branch) -> int:
+        return max(1, min(self._limits.token_budget - 1, self._limits.pool_len - len(branch.token_ids)))
+
+    def _append_text(self, branch: Branch, text: str, has_special: bool, index: int) -> list[Event]:
+        if not text:
+            return []
+        branch.buffer.append(TextPiece(text, has_special))
+        branch.text_since_fork.append(text)
+        return [TextDelta(index, text)]
+
+    def _close_turn(self, branch: Branch, index: int) -> list[Event]:
+        text = self.closing_text(branch)
+        branch.turn_end += text
+        return self._append_text(branch, text, True, index)
+
+    def _walk(self, branch: Branch) -> ChatWalk:
+        if branch.chat is None:
+            if self._chat_template is None:
+                raise ChatTemplateError(
+                    "the model has no chat template, so it has no roles; write its prompt format as plain text"
+                )
+            branch.chat = self._chat_template.walk()
+        return branch.chat
+
+    def _check_len(self, branch: Branch, num_more: int) -> None:
+        num_tokens = len(branch.token_ids)
+        if num_tokens == 0:
+            raise EmptyPrompt("expected text before a generation, a selection or a score, got none; append some first")
+        limits = self._limits
+        if num_tokens + (num_more > 0) > limits.context_len:
+            hint = "shorten the prompt, leaving room for at least one token"
+            raise RequestTooLong("the text", num_tokens, "the model's context", limits.context_len, hint)
+        num_cells = min(num_tokens + num_more, limits.context_len)
+        if num_cells > limits.pool_len:
+            hint = "shorten it, lower max_tokens, or give the engine a larger max_total_tokens"
+            raise RequestTooLong("the text with what it may gain", num_cells, "the KV pool", limits.pool_len, hint)
+
+    def _token_text(self, token_id: int) -> str:
+        return self._tokenizer.decode([token_id], skip_special_tokens=False)
+
+    def _token_text_if(self, params: SamplingParams) -> Callable[[int], str] | None:
+        return self._token_text if params.return_text_in_logprobs else None
+
+
+def _keep_one_pending(branch: Branch) -> None:
+    branch.num_computed = min(branch.num_computed, len(branch.token_ids) - 1)
+
+
+def _recompute_from(branch: Branch, position: int) -> None:
+    """See to it that the logits at `position` and after come by, even where the cells are there already."""
+    branch.match_limit = max(position, 0)
+    branch.num_computed = min(branch.num_computed, branch.match_limit)

@@ -1,0 +1,57 @@
+"""Task: an operation at work on its branch, seen by the scheduler and the engine."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from ..branch import Branch
+from ..sampler import SampledToken, SampleRow
+from ..token_tree import TokenTree
+
+
+class Task(ABC):
+    """What an operation wants of the next forward pass, and what it does with the result.
+
+    The engine computes the branch's pending tokens, in chunks. With the last of them it asks, in this order, for
+    scores, for the tree and for a sample. A task wants none of these unless it says so.
+    """
+
+    branch: Branch
+    """Where the operation is at work."""
+
+    @property
+    @abstractmethod
+    def compute_len(self) -> int:
+        """How much of the tape must be computed before this operation can go on."""
+
+    @property
+    @abstractmethod
+    def is_done(self) -> bool:
+        """The operation needs no further pass."""
+
+    @property
+    def tree(self) -> TokenTree | None:
+        """Nodes to compute after the tape, in the pass that completes it."""
+        return None
+
+    def score_positions(self, start: int, end: int) -> range:
+        """Those of the tape positions start..end-1 whose next-token distribution is wanted."""
+        return range(start, min(start, end))
+
+    def receive_scores(self, positions: range, logits: Tensor) -> None:
+        """Take the raw logits after `positions`: [len(positions), vocab_size] float32."""
+        raise AssertionError(f"{type(self).__name__} wants no scores, got {tuple(logits.shape)} for {positions}")
+
+    def receive_tree(self, root: Tensor | None, nodes: Tensor) -> None:
+        """Take the raw logits after the tape, [vocab_size], if a token of it was computed in the pass, and after
+        each inner node of the tree, [num_inner_nodes, vocab_size].
+        """
+        raise AssertionError(f"{type(self).__name__} has no tree, got {tuple(nodes.shape)} after {root}")
+
+    def sample_row(self) -> SampleRow | None:
+        """How to sample the token after the tape, or None if none is wanted. Asked once, after the pass."""
+        return None
+
+    def receive_token(self, token: SampledToken) -> None:
+        """Take the sampled token; the tape grows by it unless it ends the text."""
+        raise AssertionError(f"{type(self).__name__} samples nothing, got {token}")

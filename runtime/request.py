@@ -1,0 +1,37 @@
+"""Request: operations to run one after another on one branch, and who listens to what comes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..lang.events import Event
+from ..lang.ir import Operation
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last word of a request: all operations ran, or `error` stopped operation `operation_index`."""
+
+    error: BaseException | None = None
+    operation_index: int | None = None
+
+
+Listener = Callable[[Event | Ended], None]
+"""Is called on the engine's thread, in order; must return at once and not raise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Operations for the branch `branch_id`; exactly one `Ended` reaches the listener."""
+
+    branch_id: int
+    operations: tuple[Operation, ...]
+    listener: Listener
+
+
+@dataclass(frozen=True)
+class QueuedOperation:
+    """One operation that waits for its turn on a branch."""
+
+    operation: Operation
+    index: int
+    request: Request

@@ -1,0 +1,49 @@
+"""Row: a branch with work to do, as the scheduler sees it, and the share of it that one pass computes."""
+
+from dataclasses import dataclass
+
+from .branch import Branch
+from .operations.task import Task
+
+
+@dataclass(eq=False)
+class Row:
+    """A task that waits for the model. Running rows hold pages; waiting ones hold none of their own."""
+
+    task: Task
+    arrival: int
+    """Order of arrival at the engine: smaller came first."""
+    is_running: bool = False
+    num_preemptions: int = 0
+    cached_tokens: int | None = None
+    """Tokens of the tape that were there, computed, when the row was first let in."""
+
+    @property
+    def branch(self) -> Branch:
+        """The branch the task is at work on."""
+        return self.task.branch
+
+    @property
+    def num_pending(self) -> int:
+        """Tape tokens that this task still wants computed."""
+        return self.task.compute_len - self.branch.num_computed
+
+
+@dataclass(frozen=True)
+class RowShare:
+    """What one pass computes of a row: `num_tokens` of its tape, and the tree and a sample if that completes it."""
+
+    row: Row
+    num_tokens: int
+    is_complete: bool
+
+    @property
+    def num_tree_nodes(self) -> int:
+        """Nodes computed after the tape."""
+        tree = self.row.task.tree
+        return len(tree) if self.is_complete and tree is not None else 0
+
+    @property
+    def num_cells(self) -> int:
+        """Tokens computed in all."""
+        return self.num_tokens + self.num_tree_nodes

@@ -1,0 +1,102 @@
+"""StopChecker: finds where a growing text must end, and how much of it may be shown before."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import interegular
+from interegular.fsm import FSM, State, anything_else
+
+from ..grammar.regex import parse_regex
+from .errors import InvalidRequest
+
+
+@dataclass(frozen=True)
+class StopMatch:
+    """A stop was found: the text ends before `start`; `matched` is what was found there."""
+
+    start: int
+    matched: str
+
+
+@dataclass
+class StopChecker:
+    """Watches a text for stop strings and stop regexes as it grows.
+
+    The earliest match wins; of two that begin together, the one that ends first. A regex runs as a finite
+    automaton with one state per place where a match could have begun, so that its cost per character is bounded
+    by the number of live places, and no backtracking ever runs on what a model wrote.
+    """
+
+    strings: tuple[str, ...]
+    regexes: tuple[str, ...]
+    _text: str = ""
+    _threads: list[dict[int, State]] = field(default_factory=list)  # one regex: {start: state}
+
+    def __post_init__(self) -> None:
+        self._automata = [stop_automaton(pattern) for pattern in self.regexes]
+        self._threads = self._threads or [{} for _ in self.regexes]
+        self._longest = max((len(text) for text in self.strings), default=0)
+
+    def append(self, text: str) -> StopMatch | None:
+        """Take more text; returns the match that ends the whole, if there is one now."""
+        begin = max(0, len(self._text) - self._longest + 1)
+        self._text += text
+        found: list[tuple[int, int, str]] = []
+        for stop in self.strings:
+            start = self._text.find(stop, begin)
+            if start >= 0:
+                found.append((start, start + len(stop), stop))
+        offset = len(self._text) - len(text)
+        for automaton, threads in zip(self._automata, self._threads, strict=True):
+            match = _advance(automaton, threads, text, offset)
+            if match is not None:
+                found.append((*match, self._text[match[0] : match[1]]))
+        if not found:
+            return None
+        start, _, matched = min(found)
+        return StopMatch(start, matched)
+
+    def num_safe(self) -> int:
+        """How many characters of the text can be in no match that is still to come."""
+        safe = len(self._text)
+        for stop in self.strings:
+            for length in range(min(len(stop) - 1, len(self._text)), 0, -1):
+                if self._text.endswith(stop[:length]):
+                    safe = min(safe, len(self._text) - length)
+                    break
+        for threads in self._threads:
+            safe = min([safe, *threads])
+        return safe
+
+
+@lru_cache(maxsize=256)
+def stop_automaton(pattern: str) -> FSM:
+    """The automaton of a stop regex.
+
+    Raises: GrammarError where the pattern is not valid or has look-around or back-references; InvalidRequest where it
+    matches the empty text, which would end everything at once.
+    """
+    parse_regex(pattern)
+    automaton: FSM = interegular.parse_pattern(pattern).to_fsm().reduce()
+    if automaton.initial in automaton.finals:
+        raise InvalidRequest(
+            f"stop_regex: expected a pattern that matches at least one character, got {pattern!r}, which matches the "
+            "empty text and would end every generation at once"
+        )
+    return automaton
+
+
+def _advance(automaton: FSM, threads: dict[int, State], text: str, offset: int) -> tuple[int, int] | None:
+    """Feed `text`, whose first character stands at `offset`; returns (start, end) of the earliest match."""
+    for index, character in enumerate(text):
+        threads[offset + index] = automaton.initial
+        symbol = automaton.alphabet[character if character in automaton.alphabet else anything_else]
+        for start, state in list(threads.items()):
+            after = automaton.map[state].get(symbol)
+            if after is None or not automaton.islive(after):
+                del threads[start]
+            elif after in automaton.finals:
+                return start, offset + index + 1
+            else:
+                threads[start] = after
+    return None

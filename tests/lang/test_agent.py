@@ -1,0 +1,171 @@
+"""The agent loop: call, observe, answer."""
+
+import json
+
+import pytest
+from scripted_backend import ScriptedBackend, ScriptedFailure
+
+import palmette as sgl
+from palmette.grammar.spec import JsonSchema
+from palmette.lang.ir import DeclareTools, Text
+
+
+@sgl.tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@sgl.tool
+def divide(a: int, b: int) -> dict[str, float]:
+    """Divide."""
+    return {"quotient": a / b}
+
+
+def call(name: str, **arguments: object) -> str:
+    return json.dumps({"name": name, "arguments": arguments})
+
+
+def test_call_observe_answer(backend: ScriptedBackend) -> None:
+    backend.answers = {
+        "thought": ["Let me see. <tool_call>", "<tool_call>"[:0], "It is 5."],
+        "tool_call": [call("add", a=2, b=3)],
+    }
+    result = sgl.agent(tools=[add, divide], system="Be exact.").run("What is 2 + 3?")
+    assert result.answer == "It is 5."
+    assert result.steps == (sgl.AgentStep("Let me see.", "add", {"a": 2, "b": 3}, 5),)
+    assert result.state["answer"] == "It is 5."
+    assert result.messages == [
+        {"role": "system", "content": "Be exact."},
+        {"role": "user", "content": "What is 2 + 3?"},
+        {
+            "role": "assistant",
+            "content": 'Let me see. <tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_call>',
+        },
+        {"role": "tool", "content": "5"},
+        {"role": "assistant", "content": "It is 5."},
+    ]
+    assert backend.operations[0] == DeclareTools((add.tool, divide.tool))
+    assert Text("<tool_call>\n", has_special=True) in backend.operations
+    assert {gen.params.temperature for gen in backend.gens()} == {0.0}
+
+
+def test_calls_are_constrained_to_the_tools(backend: ScriptedBackend) -> None:
+    backend.answers = {"thought": ["<tool_call>", "", "done"], "tool_call": [call("add", a=1, b=1)]}
+    sgl.agent([add, divide], max_tokens=77).run("?")
+    [gen] = [gen for gen in backend.gens() if gen.name == "tool_call"]
+    assert isinstance(gen.constraint, JsonSchema)
+    assert gen.constraint.whitespace == "spaced"
+    schemas = json.loads(gen.constraint.schema)["anyOf"]
+    assert [schema["properties"]["name"] for schema in schemas] == [{"const": "add"}, {"const": "divide"}]
+    assert schemas[0]["properties"]["arguments"] == add.parameters
+    assert schemas[0]["required"] == ["name", "arguments"]
+    assert {gen.params.max_new_tokens for gen in backend.gens()} == {77}
+
+
+def test_several_calls_in_one_turn_and_several_turns(backend: ScriptedBackend) -> None:
+    backend.answers = {
+        "thought": ["<tool_call>", "\n<tool_call>", "", "<tool_call>", "", "All done."],
+        "tool_call": [call("add", a=1, b=2), call("divide", a=1, b=2), call("add", a=3, b=4)],
+    }
+    result = sgl.agent([add, divide]).run("?")
+    assert [step.result for step in result.steps] == [3, {"quotient": 0.5}, 7]
+    roles = [message["role"] for message in result.messages]
+    assert roles == ["user", "assistant", "tool", "tool", "assistant", "tool", "assistant"]
+    assert result.messages[3]["content"] == '{"quotient": 0.5}'
+    assert result.answer == "All done."
+
+
+def test_a_tool_that_raises_is_read_by_the_model(backend: ScriptedBackend) -> None:
+    backend.answers = {"thought": ["<tool_call>", "", "Sorry."], "tool_call": [call("divide", a=1, b=0)]}
+    result = sgl.agent([divide]).run("?")
+    [step] = result.steps
+    assert step.is_error
+    assert step.error == "ZeroDivisionError: division by zero"
+    assert result.messages[2] == {"role": "tool", "content": '{"error": "ZeroDivisionError: division by zero"}'}
+    assert result.answer == "Sorry."
+
+
+def test_text_results_go_as_they_are(backend: ScriptedBackend) -> None:
+    def look(place: str) -> str:
+        return f'"{place}"\n<|im_end|>'
+
+    backend.answers = {"thought": ["<tool_call>", "", "Ok."], "tool_call": [call("look", place="sea")]}
+    result = sgl.agent([look]).run("?")
+    assert result.messages[2]["content"] == '"sea"\n<|im_end|>'
+    assert Text('"sea"\n<|im_end|>', has_special=False) in backend.operations
+
+
+def test_an_answer_without_a_call(backend: ScriptedBackend) -> None:
+    backend.answers = {"thought": [" Hello. "]}
+    result = sgl.agent([add]).run("Hi")
+    assert (result.answer, result.steps) == ("Hello.", ())
+
+
+def test_the_step_limit(backend: ScriptedBackend) -> None:
+    backend.answers = {
+        "thought": lambda text: "" if text.endswith("</tool_call>") else "again <tool_call>",
+        "tool_call": call("add", a=1, b=1),
+    }
+    with pytest.raises(sgl.AgentError, match="max_steps=3") as caught:
+        sgl.agent([add], max_steps=3).run("?")
+    assert [step.result for step in caught.value.steps] == [2, 2, 2]
+
+
+def test_a_call_cut_short_and_results_that_are_not_json(backend: ScriptedBackend) -> None:
+    def weird() -> object:
+        return {1, 2}
+
+    backend.answers = {"thought": "<tool_call>", "tool_call": call("weird")}
+    with pytest.raises(sgl.AgentError, match="max_tokens"):
+        sgl.agent([weird], max_tokens=12).run("?")
+    backend.answers = {"thought": ["<tool_call>", ""], "tool_call": call("weird")}
+    with pytest.raises(sgl.AgentError, match="not JSON"):
+        sgl.agent([weird]).run("?")
+
+
+def test_solve_inside_a_program(backend: ScriptedBackend) -> None:
+    helper = sgl.agent([add], system="Be kind.")
+
+    @sgl.function
+    def program(s):
+        first = helper.solve(s, "one?")
+        second = helper.solve(s, "two?")
+        s += sgl.user("Compare.") + sgl.assistant(sgl.gen("final"))
+        return first.answer, second.answer
+
+    backend.answers = {"thought": ["<tool_call>", "", "A1", "A2"], "tool_call": [call("add", a=1, b=1)]}
+    state = program.run(temperature=0.5)
+    assert state.ret_value == ("A1", "A2")
+    assert [m["role"] for m in state.messages()].count("system") == 1
+    assert {gen.params.temperature for gen in backend.gens()} == {0.5}
+    assert sum(isinstance(op, DeclareTools) for op in backend.operations) == 1
+
+
+def test_tools_come_before_the_first_turn(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += sgl.user("hi")
+        sgl.agent([add]).solve(s, "?")
+
+    with pytest.raises(sgl.StateError, match="before the first turn"):
+        program.run()
+
+
+def test_a_failing_model_is_a_program_error(backend: ScriptedBackend) -> None:
+    backend.failures = {"thought": ScriptedFailure("no")}
+    with pytest.raises(sgl.ProgramError, match="program 'agent', operation 5 .gen 'thought'.*no"):
+        sgl.agent([add]).run("?")
+
+
+def test_wrong_agents() -> None:
+    with pytest.raises(sgl.InvalidArgument, match="at least one tool"):
+        sgl.agent([])
+    with pytest.raises(sgl.InvalidArgument, match="names that differ"):
+        sgl.agent([add, add])
+    with pytest.raises(sgl.InvalidArgument, match="max_steps"):
+        sgl.agent([add], max_steps=0)
+    with pytest.raises(sgl.UnsupportedTool):
+        sgl.agent([lambda x: x])
+    with pytest.raises(sgl.InvalidArgument, match="stream"):
+        sgl.agent([add]).run("?", stream=True)

@@ -1,0 +1,240 @@
+"""Forks and joins: branches run at the same time, and come back by variables or by text."""
+
+import pytest
+from scripted_backend import ScriptedBackend, ScriptedFailure
+
+import palmette as sgl
+from palmette.lang.ir import Join
+
+
+def test_branches_run_at_the_same_time(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += "trunk " + sgl.gen("t")
+        forks = s.fork(3)
+        for index, f in enumerate(forks):
+            f += f"{index}" + sgl.gen("x")
+        s += sgl.gen("own")
+        assert backend.submissions == []
+        assert [f["x"] for f in forks] == ["<x>"] * 3
+        assert [f["t"] for f in forks] == ["<t>"] * 3, "a branch knows what was set before the fork"
+        assert forks[1].text() == "trunk <t>1<x>"
+
+    program.run()
+    assert backend.max_in_flight == 4
+    assert len(backend.branches) == 4
+
+
+def test_join_gathers_variables_in_order(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += sgl.gen("old")
+        forks = s.fork(2)
+        forks += lambda i: f"{i}:" + sgl.gen("x", return_logprob=True)
+        forks[1]["only"] = "second"
+        forks.join()
+        assert s["only"] == ["second"]
+        s += "done"
+
+    backend.answers = {"x": lambda text: text[-2:]}
+    state = program.run()
+    assert state["x"] == ["0:", "1:"]
+    assert state["old"] == "<old>"
+    assert state.text() == "<old>done"
+    metas = state.get_meta_info("x")
+    assert [meta["output_token_logprobs"][0][2] for meta in metas] == ["0", "1"], "meta info survives a join"
+    assert len({meta["id"] for meta in metas}) == 2
+
+
+def test_a_join_in_a_loop_keeps_the_latest(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        for round_ in range(3):
+            forks = s.fork(2)
+            for f in forks:
+                f["x"] = round_
+            forks.join()
+            assert s["x"] == [round_] * 2
+
+    assert program.run()["x"] == [2, 2]
+
+
+def test_join_appends_texts(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += "facts: "
+        forks = s.fork(3)
+        forks += [f"({i})" for i in range(3)]
+        forks += sgl.gen("x", stop=">")
+        forks.join(mode="concate_and_append")
+        s += " so " + sgl.gen("y")
+        assert "x" not in s
+        assert forks[2]["x"] == "<x"
+
+    state = program.run()
+    assert state.text() == "facts: (0)<x(1)<x(2)<x so <y>"
+    assert state["y"] == "<y>"
+    [join] = [op for op in backend.operations if isinstance(op, Join)]
+    assert join == Join((1, 2, 3))
+
+
+def test_a_scope_around_a_join(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with s.var_scope("all"):
+            forks = s.fork(2)
+            forks += ["a", "b"]
+            forks.join("concate_and_append")
+        assert s["all"] == "ab"
+
+    program.run()
+
+
+def test_nested_forks_and_forks_before_any_text(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        outer = s.fork(2)
+        for i, f in enumerate(outer):
+            f += f"{i}"
+            inner = f.fork(2)
+            inner += [sgl.gen("x"), sgl.gen("x")]
+            inner.join()
+        outer.join()
+
+    backend.answers = {"x": lambda text: f"[{text}]"}
+    assert program.run()["x"] == [["[0]", "[0]"], ["[1]", "[1]"]]
+
+
+def test_context_managers_join(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += "a"
+        with s.fork(2) as forks:
+            forks += sgl.gen("x")
+        assert s["x"] == ["<x>", "<x>"]
+        with s.copy() as c:
+            c += "b" + sgl.gen("y")
+            assert c.text() == "ab<y>"
+        assert s["y"] == ["<y>"]
+        with s.fork(1) as forks:
+            forks.join()
+
+    assert program.run().text() == "a"
+
+
+def test_a_fork_inside_a_turn(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += sgl.user("q") + sgl.assistant_begin()
+        forks = s.fork(2)
+        forks += sgl.gen("a") + sgl.assistant_end()
+        assert forks[0].messages()[-1] == {"role": "assistant", "content": "<a>"}
+        forks.join()
+        s += sgl.assistant_end()
+        assert s.messages() == [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]
+
+    program.run()
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, True, "2"])
+def test_a_fork_has_branches(backend: ScriptedBackend, size) -> None:
+    with pytest.raises(sgl.InvalidArgument, match="branches >= 1"):
+        sgl.function(lambda s: s.fork(size)).run()
+
+
+def test_what_a_group_refuses(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        forks = s.fork(2)
+        with pytest.raises(sgl.InvalidArgument, match="mode"):
+            forks.join("both")
+        with pytest.raises(sgl.InvalidArgument, match="2 of either"):
+            forks += ["a"]
+        with pytest.raises(sgl.InvalidArgument):
+            forks[0] = forks[1]
+        forks.join()
+        with pytest.raises(sgl.StateError, match="not joined yet"):
+            forks.join()
+        with pytest.raises(sgl.StateError, match="has been joined"):
+            forks[0] += "more"
+
+    program.run()
+
+
+def test_joined_branches_are_given_back_early(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        forks = s.fork(2)
+        forks += sgl.gen("x")
+        forks.join()
+        s += sgl.gen("y")
+        assert s["y"]
+        assert [backend.branches[i].num_closes for i in range(3)] == [0, 1, 1]
+
+    program.run()
+
+
+def test_a_failed_branch_surfaces_at_the_join_and_leaves_its_siblings(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        forks = s.fork(3)
+        for name, f in zip(["a", "bad", "c"], forks, strict=True):
+            f += "text" + sgl.gen(name)
+        with pytest.raises(sgl.ProgramError, match=r"operation 1 \(gen 'bad'\), branch main.0\[1\]"):
+            forks.join()
+        assert forks[2]["c"] == "<c>"
+        s += sgl.gen("after")
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    assert program.run()["after"] == "<after>"
+
+
+def test_a_failed_branch_nobody_read_surfaces_at_the_end(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        forks = s.fork(2)
+        forks[0] += sgl.gen("bad")
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    with pytest.raises(sgl.ProgramError, match="'bad'"):
+        program.run()
+
+
+def test_several_failures_are_noted(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with s.fork(2) as forks:
+            forks += [sgl.gen("bad"), sgl.gen("worse")]
+
+    backend.failures = {"bad": ScriptedFailure("no"), "worse": ScriptedFailure("never")}
+    with pytest.raises(sgl.ProgramError, match="'bad'") as caught:
+        program.run()
+    assert "'worse'" in caught.value.__notes__[0]
+
+
+def test_a_fork_that_fails(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        forks = s.fork(2)
+        grandchildren = forks[0].fork(2)
+        grandchildren += sgl.gen("x")
+        with pytest.raises(sgl.ProgramError, match="no room"):
+            grandchildren[1]["x"]
+        with pytest.raises(sgl.ProgramError, match="no room"):
+            forks[1].text()
+
+    backend.fork_failure = MemoryError("no room")
+    program.run()
+
+
+def test_children_of_a_failed_trunk_fail_with_it(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += sgl.gen("bad")
+        forks = s.fork(2)
+        forks += sgl.gen("x")
+        forks.join()
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    with pytest.raises(sgl.ProgramError, match="'bad'"):
+        program.run()

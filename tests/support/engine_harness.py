@@ -1,0 +1,152 @@
+"""An EngineCore on the hash model, and the oracle that says what it must answer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from hash_model import LAYOUT, HashModel, naive_logits
+
+import palmette
+from palmette.grammar.compiler import GrammarCompiler
+from palmette.grammar.vocabulary import Vocabulary
+from palmette.lang.events import Event, GenResult, TextDelta, ValueReady
+from palmette.lang.ir import Gen, Operation, Tokens
+from palmette.lang.sampling_params import SamplingParams
+from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.cache.radix_cache import RadixCache
+from palmette.runtime.chat_template import ChatTemplate
+from palmette.runtime.config import SchedulerOptions
+from palmette.runtime.engine import EngineCore
+from palmette.runtime.memory import Memory
+from palmette.runtime.model_runner import ModelRunner
+from palmette.runtime.operations.starter import Starter, TextLimits
+from palmette.runtime.request import Ended, Request
+from palmette.runtime.sampler import Sampler, SampleRow
+from palmette.runtime.tokenizer import Tokenizer
+
+SPRIG = Path(palmette.__file__).parent / "runtime" / "models" / "sprig"
+TOKENIZER = Tokenizer.from_folder(SPRIG)
+TEMPLATE = ChatTemplate.from_folder(SPRIG)
+VOCAB_SIZE = TOKENIZER.vocab_size
+COMPILER = GrammarCompiler(Vocabulary(TOKENIZER.token_bytes, frozenset(TOKENIZER.eos_token_ids)))
+
+
+class Harness:
+    """One engine on virtual time: whoever holds it decides when it steps."""
+
+    def __init__(
+        self,
+        *,
+        num_pages: int = 512,
+        page_size: int = 4,
+        token_budget: int = 64,
+        max_running_rows: int = 64,
+        policy: str = "lpm",
+        is_caching: bool = True,
+        context_len: int = 1024,
+    ) -> None:
+        self.model = HashModel(VOCAB_SIZE)
+        self.pool = KVPool(LAYOUT, num_pages, page_size)
+        self.memory = Memory(self.pool, RadixCache(self.pool), is_caching=is_caching)
+        limits = TextLimits(context_len, num_pages * page_size, token_budget)
+        self.core = EngineCore(
+            Starter(TOKENIZER, TOKENIZER.eos_token_ids, VOCAB_SIZE, COMPILER, TEMPLATE, limits),
+            ModelRunner(self.model, self.pool, torch.device("cpu")),
+            Sampler(VOCAB_SIZE),
+            self.memory,
+            SchedulerOptions(token_budget, max_running_rows, "lpm" if policy == "lpm" else "fcfs"),
+            lambda: 7,
+        )
+
+    def submit(self, branch_id: int, operations: Sequence[Operation]) -> "Listening":
+        """Submit and listen."""
+        listening = Listening()
+        listening.request = Request(branch_id, tuple(operations), listening)
+        self.core.submit(listening.request)
+        return listening
+
+    def run(self, *, max_steps: int = 10_000) -> None:
+        """Step until there is nothing to do, with every count checked after each step."""
+        for _ in range(max_steps):
+            has_more = self.core.step()
+            self.core.check_integrity()
+            if not has_more:
+                return
+        raise AssertionError(f"the engine still had work to do after {max_steps} steps")
+
+    def answer(self, operations: Sequence[Operation], *, seed: int = 7, namespace: str = "") -> "Listening":
+        """Run operations on a branch of their own, and close it."""
+        branch_id = self.core.open_branch(seed, namespace)
+        listening = self.submit(branch_id, operations)
+        self.run()
+        self.core.close_branch(branch_id)
+        return listening
+
+
+class Listening:
+    """What a request's listener heard."""
+
+    request: Request
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.ended: Ended | None = None
+
+    def __call__(self, item: Event | Ended) -> None:
+        assert self.ended is None, f"{item} came after the end"
+        if isinstance(item, Ended):
+            self.ended = item
+        else:
+            self.events.append(item)
+
+    @property
+    def error(self) -> BaseException | None:
+        assert self.ended is not None, "the request got no answer"
+        return self.ended.error
+
+    def samples(self, name: str = "x") -> tuple[GenResult, ...]:
+        """The results of the generation `name`."""
+        assert self.error is None, self.error
+        (value,) = (event for event in self.events if isinstance(event, ValueReady) and event.name == name)
+        assert isinstance(value.result, tuple)
+        return value.result
+
+    def token_ids(self, name: str = "x") -> tuple[int, ...]:
+        """The tokens of the only sample of `name`."""
+        (sample,) = self.samples(name)
+        return sample.token_ids
+
+    @property
+    def text(self) -> str:
+        """All text the branch gained."""
+        return "".join(event.text for event in self.events if isinstance(event, TextDelta))
+
+
+def gen(max_new_tokens: int = 8, *, name: str = "x", **fields: object) -> Gen:
+    """A generation that only its length ends, unless told otherwise."""
+    given = {"temperature": 0.0, "ignore_eos": True, **fields}
+    return Gen(name, SamplingParams(max_new_tokens=max_new_tokens, **given))  # type: ignore[arg-type] # any field
+
+
+def oracle(prompt: Sequence[int], params: SamplingParams, *, seed: int = 7, path: int = 0) -> tuple[int, ...]:
+    """What a generation must write: every prefix computed from scratch, no cache, no batch, no chunk."""
+    token_ids, sampler = list(prompt), Sampler(VOCAB_SIZE)
+    counts: dict[int, int] = {}
+    for _ in range(params.max_new_tokens):
+        row = SampleRow(
+            params=params,
+            seed=seed if params.seed is None else params.seed,
+            path=path,
+            position=len(token_ids),
+            output_counts=counts,
+            seen_token_ids=set(token_ids),
+        )
+        (sampled,) = sampler.sample(torch.from_numpy(naive_logits(token_ids, VOCAB_SIZE))[None], [row])
+        token_ids.append(sampled.token_id)
+        counts[sampled.token_id] = counts.get(sampled.token_id, 0) + 1
+    return tuple(token_ids[len(prompt) :])
+
+
+def tokens(*token_ids: int) -> Tokens:
+    """Token ids as an operation."""
+    return Tokens(token_ids)

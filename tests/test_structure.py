@@ -1,0 +1,100 @@
+"""The tree as ARCHITECTURE.md describes it: who may import whom, no circles, nothing missing from the wheel."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("lang", "grammar", "kernels", "runtime")
+
+# Of the language, the runtime may see the port, and what `Engine.generate` shares with `gen`.
+PORT = {"ir", "events", "backend", "sampling_params"}
+SHARED_FACE = {"constraint_arguments", "sampling_arguments", "meta_info"}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its name below `palmette`."""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_of(name: str, path: Path) -> Iterator[str]:
+    """The modules of ours that a module imports, wherever in the file the import stands."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            yield ".".join([*base, *(node.module or "").split(".")]).rstrip(".")
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            for each in names:
+                assert not each.startswith("palmette"), f"{path}: imports inside the package are relative, got {each}"
+
+
+def is_allowed(importer: str, imported: str) -> bool:
+    source, target = importer.split(".")[0], imported.split(".")
+    if source == target[0]:
+        return True
+    if source == "runtime" and target[0] == "lang":
+        allowed = PORT | (SHARED_FACE if importer in ("runtime.embedded", "runtime.generate_arguments") else set())
+        return len(target) > 1 and target[1] in allowed
+    if source == "runtime":
+        return target[0] in ("grammar", "kernels")
+    return source == "lang" and imported == "grammar.spec"
+
+
+def test_imports_point_down() -> None:
+    known = modules()
+    wrong = [
+        f"{name} -> {imported}"
+        for name, path in known.items()
+        for imported in imports_of(name, path)
+        if not is_allowed(name, imported)
+    ]
+    assert not wrong, wrong
+
+
+def test_there_are_no_circles() -> None:
+    known = modules()
+    arrows = {name: {each for each in imports_of(name, path) if each in known} for name, path in known.items()}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"a circle: {' -> '.join([*trail[trail.index(name) :], name])}"
+        if name not in done:
+            for each in sorted(arrows[name] - {name}):
+                visit(each, (*trail, name))
+            done.add(name)
+
+    for name in known:
+        visit(name, ())
+
+
+def test_every_folder_is_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = set(project["tool"]["setuptools"]["packages"])
+    holding = {path.parent for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")}
+    holding |= {path.parent for path in (ROOT / "runtime" / "models").rglob("config.json")}
+    assert listed == {"palmette"} | {"palmette." + ".".join(path.relative_to(ROOT).parts) for path in holding}
+
+
+def test_every_module_says_what_it_holds() -> None:
+    for name, path in modules().items():
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        assert docstring, f"{name} does not open with a sentence that says what it holds"
+        first_line = docstring.splitlines()[0]
+        assert first_line.endswith((".", ":")), (
+            f"{name}: the first line of its docstring is no sentence: {first_line!r}"
+        )
+
+
+def test_packages_define_nothing() -> None:
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("__init__.py"):
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert len(body) == 1, f"{path} holds more than its docstring"
