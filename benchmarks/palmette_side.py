@@ -72,8 +72,6 @@ class PalmetteSide:
         self._engine.shutdown()
 
 
-
-
 def _answers(states: Iterable[pm.ProgramState], wants_ids: bool) -> list[Answer]:
     return [_answer(state, wants_ids) for state in states]
 

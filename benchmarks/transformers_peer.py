@@ -50,9 +50,7 @@ class TransformersPeer:
     def run_one_by_one(self, workload: Workload, num_tokens: int) -> list[Answer]:
         """One call a prompt."""
         return [
-            answer
-            for prompt in self._prompts(workload)
-            for answer in self._generate(workload, [prompt], num_tokens)
+            answer for prompt in self._prompts(workload) for answer in self._generate(workload, [prompt], num_tokens)
         ]
 
     @torch.inference_mode()

@@ -130,7 +130,7 @@ def make_workloads(size: Size, count_tokens: CountTokens) -> list[Workload]:
             f"{size.num_programs} programs with one prefix of {size.prefix_len:,} tokens, {size.program_tokens} each",
             Shape.PROGRAMS,
             catalogue,
-            tuple(f"\nQuestion {index}: what does the {good} cost?\nAnswer:" for index, good in enumerate(goods, 1)),
+            tuple(f"Question {index}: what does the {good} cost?\nAnswer:" for index, good in enumerate(goods, 1)),
             size.program_tokens,
             target_ratio=5,
         ),
@@ -139,7 +139,7 @@ def make_workloads(size: Size, count_tokens: CountTokens) -> list[Workload]:
             f"{size.num_branches}-way fork after {size.fork_prompt_len:,} tokens, {size.branch_tokens} each",
             Shape.FORK,
             story,
-            tuple(f"\nHow to {tip}:" for tip in _TIPS[: size.num_branches]),
+            tuple(f"How to {tip}:" for tip in _TIPS[: size.num_branches]),
             size.branch_tokens,
             target_ratio=4,
         ),
@@ -157,10 +157,10 @@ def make_workloads(size: Size, count_tokens: CountTokens) -> list[Workload]:
 
 def _catalogue(num_tokens: int, count_tokens: CountTokens) -> str:
     """A price list of `num_tokens` tokens or a few more."""
-    text = "Price list of the house."
+    text = "Price list of the house.\n"
     index = 0
     while count_tokens(text) < num_tokens:
         good, colour = _GOODS[index % len(_GOODS)], _COLOURS[index % len(_COLOURS)]
-        text += f"\nNo. {index + 1}: the {colour} {good} costs {(37 * index) % 91 + 9} dollars."
+        text += f"No. {index + 1}: the {colour} {good} costs {(37 * index) % 91 + 9} dollars.\n"
         index += 1
     return text

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 
+import msgspec
+
 from .errors import ConstraintTooLarge, GrammarError, UnsatisfiableConstraint, UnsupportedSchema
 from .expression import (
     EMPTY,
@@ -29,9 +31,9 @@ from .expression import (
     optional,
     repeat,
 )
-from .json_layout import JsonLayout
+from .json_layout import MAX_INDENTED_DEPTH, JsonLayout
 from .json_numbers import any_integer, any_number, decimal_range, integer_range
-from .json_strings import any_character, define_other_key, quoted, quoted_literal, spelled
+from .json_strings import any_string, define_other_key, quoted, quoted_literal, spelled
 from .regex import Dialect, parse_regex
 from .rules import RuleSet
 from .schema_disjoint import DisjointProof, declared_names, is_closed
@@ -73,6 +75,7 @@ def compile_schema(constraint: JsonSchema) -> RuleSet | tuple[str, ...]:
 
 class _SchemaCompiler:
     def __init__(self, constraint: JsonSchema) -> None:
+        self.constraint = constraint
         self.document = SchemaDocument(constraint.schema)
         self.is_tight = constraint.reading == "tight"
         self.rules = RuleSet("goal-0")
@@ -97,7 +100,8 @@ class _SchemaCompiler:
             return self.rules.pruned()
         except UnsatisfiableConstraint as error:
             if self.is_depth_cut:
-                raise ConstraintTooLarge("levels of indented JSON", 64, "more; use 'compact' or 'spaced'") from error
+                compile_schema(msgspec.structs.replace(self.constraint, whitespace="compact"))
+                raise ConstraintTooLarge("levels of indented JSON", MAX_INDENTED_DEPTH, "more") from error
             raise UnsatisfiableConstraint(
                 "JSON schema: expected one that some document meets, got one that no document meets; check bounds "
                 "that cross, empty enums, required properties that are not allowed, recursion without an end"
@@ -258,10 +262,7 @@ class _SchemaCompiler:
                 node.pointer, keyword, "it stands beside another pattern or format; merge them into one pattern"
             )
         if not shaped:
-            character = self.shared_rule("character", any_character())
-            if (low, high) == (0, None):
-                return self.shared_rule("string", quoted(Repeat(character, 0, None)))
-            return quoted(repeat(character, low, high))
+            return NOTHING if high is not None and low > high else any_string(self.rules, low, high)
         node, keyword, text = shaped[0]
         if keyword == "format":
             expression = format_expression(text)
@@ -443,8 +444,7 @@ class _Members:
             conjuncts = tuple(map(Conjunct, name_nodes))
             return self.compiler.rule_for(Goal(conjuncts, 0, frozenset({"string"})))
         if not self.names:
-            character = self.compiler.shared_rule("character", any_character())
-            return self.compiler.shared_rule("string", quoted(Repeat(character, 0, None)))
+            return any_string(self.compiler.rules)
         rule_name = f"key-{len(self.compiler.rules)}"
         return define_other_key(self.compiler.rules, rule_name, self.names)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from .char_set import ALL_CHARS, CharSet
 from .errors import ConstraintTooLarge
 from .expression import (
+    EMPTY,
     Chars,
     Concat,
     Either,
@@ -20,6 +21,7 @@ from .expression import (
 from .rules import RuleSet
 
 MAX_EXCLUDED_LEN = 2_000
+BLOCK_LEN = 32
 
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN = ALL_CHARS - CharSet.of([(0, 0x1F)]) - CharSet.from_text('"\\')
@@ -30,19 +32,79 @@ def _hex(members: str) -> Expression:
     return Chars(CharSet.from_text(members))
 
 
-def any_character() -> Expression:
-    r"""One character of a string in any of its spellings: itself, `\n`, `\u00e9`, or a pair of surrogates."""
+def any_escape() -> Expression:
+    r"""What may stand after a backslash: one of `"\\/bfnrt`, `u` with four hex digits, or a pair of surrogates."""
     digit = _hex("0123456789abcdefABCDEF")
     two, three = Repeat(digit, 2, 2), Repeat(digit, 3, 3)
-    single = either(
-        [
-            concat(_hex("0123456789abcefABCEF"), three),
-            concat(_hex("dD"), _hex("01234567"), two),
-        ]
-    )
+    outside = concat(_hex("0123456789abcefABCEF"), three)
+    below = concat(_hex("dD"), _hex("01234567"), two)
     pair = concat(_hex("dD"), _hex("89abAB"), two, Literal("\\u"), _hex("dD"), _hex("cdefCDEF"), two)
-    escape = either([_hex('"\\/bfnrt'), concat(Literal("u"), either([single, pair]))])
-    return either([Chars(_PLAIN), concat(Literal("\\"), escape)])
+    return either([_hex('"\\/bfnrt'), concat(Literal("u"), either([outside, below, pair]))])
+
+
+def any_string(rules: RuleSet, min_len: int = 0, max_len: int | None = None) -> Expression:
+    r"""A quoted string of `min_len` to `max_len` characters, each in any of its spellings; shares rules by name.
+
+    The text and its closing quote are one rule that ends by calling itself,
+
+        text  ::=  "\"" | plain text | "\\" escape text
+
+    so that an engine which precomputes masks rule by rule knows at once of nearly every token whether it fits. A
+    repeat of a rule for one character makes it try thousands of tokens at each step (57 ms against 0.03 ms a mask
+    at 32 k tokens). Bounded strings are such rules too, one for each number of characters left.
+    """
+    if min_len < BLOCK_LEN:
+        return concat(_QUOTE, _text(rules, min_len, max_len))
+    character = either([Chars(_PLAIN), concat(Literal("\\"), _escape_rule(rules))])
+    return quoted(repeat(character, min_len, max_len))
+
+
+def _text(rules: RuleSet, min_len: int, max_len: int | None) -> Expression:
+    """What follows the opening quote: `min_len` < 32 to `max_len` characters and the quote.
+
+    More than 32 are counted in blocks: fewer than one block, or some blocks and fewer than one more, or all the
+    blocks and what is left over.
+    """
+    if max_len is None or max_len < BLOCK_LEN:
+        return _short_text(rules, min_len, max_len)
+    num_blocks, rest_len = divmod(max_len, BLOCK_LEN)
+    block = _block(rules, BLOCK_LEN)
+    some = concat(repeat(block, 1, num_blocks - 1), _short_text(rules, 0, BLOCK_LEN - 1))
+    full = concat(repeat(block, num_blocks, num_blocks), _short_text(rules, 0, rest_len))
+    return either([_short_text(rules, min_len, BLOCK_LEN - 1), some, full])
+
+
+def _short_text(rules: RuleSet, min_len: int, max_len: int | None) -> RuleRef:
+    """The rule of up to 31 characters (None: any number) and the quote: one rule for each number left."""
+    name = f"text-{min_len}-{'any' if max_len is None else max_len}"
+    if name not in rules:
+        options: list[Expression] = [_QUOTE] if min_len == 0 else []
+        if max_len is None and min_len == 0:
+            options.append(_then(rules, RuleRef(name)))
+        elif max_len != 0:
+            fewer = None if max_len is None else max_len - 1
+            options.append(_then(rules, _short_text(rules, max(0, min_len - 1), fewer)))
+        rules.define(name, either(options))
+    return RuleRef(name)
+
+
+def _block(rules: RuleSet, num_chars: int) -> Expression:
+    """The rule of exactly that many characters."""
+    if num_chars == 0:
+        return EMPTY
+    name = f"block-{num_chars}"
+    if name not in rules:
+        rules.define(name, _then(rules, _block(rules, num_chars - 1)))
+    return RuleRef(name)
+
+
+def _then(rules: RuleSet, rest: Expression) -> Expression:
+    """One character, then `rest`."""
+    return either([concat(Chars(_PLAIN), rest), concat(Literal("\\"), _escape_rule(rules), rest)])
+
+
+def _escape_rule(rules: RuleSet) -> RuleRef:
+    return RuleRef("escape") if "escape" in rules else rules.define("escape", any_escape())
 
 
 def quoted(content: Expression) -> Expression:
@@ -105,8 +167,8 @@ def define_other_key(rules: RuleSet, name: str, excluded: Iterable[str]) -> Rule
             children.setdefault(key[: index + 1], set())
     prefixes = {prefix: f"{name}-{number}" for number, prefix in enumerate(children)}
     escape = rules.define(f"{name}-escape", _spelled_class(ALL_CHARS - _PLAIN))
-    any_char = either([Chars(_PLAIN), escape])
-    free = rules.define(f"{name}-free", concat(Repeat(any_char, 0, None), _QUOTE))
+    free = RuleRef(f"{name}-free")
+    rules.define(free.name, either([_QUOTE, concat(Chars(_PLAIN), free), concat(escape, free)]))
     for prefix, followers in children.items():
         taken = CharSet.from_text("".join(followers))
         others = either([Chars(_PLAIN - taken), escape]) if taken & _PLAIN == taken else _spelled_class(~taken)

@@ -146,7 +146,7 @@ class _Parser:
                     raise self._unsupported("text after an anchor", "anchors may stand only at the edges")
                 break
             parts.append(self._quantified(depth))
-        if self.is_search:
+        if self.is_search and is_outermost:
             anything = Repeat(Chars(ALL_CHARS), 0, None)
             parts = [*([] if has_start else [anything]), *parts, *([] if has_end else [anything])]
         return concat(*_join_literals(parts))

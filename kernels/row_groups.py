@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# In units of reading one shared cell, measured on a CPU: gathering a row's own cell, and running one more group.
+# Measured on a CPU, in units of reading half a cell that lies where it is: reading a cell that is shared, or of a row
+# alone; gathering a row's own cell; running one more group.
+_SHARED_CELL_COST = 2
 _OWN_CELL_COST = 3
 _GROUP_COST = 400
 
@@ -47,13 +49,14 @@ def _split(
     page_size: int,
 ) -> tuple[list[RowGroup], int]:
     if len(rows) == 1:
-        return [RowGroup((rows[0],), 0)], _GROUP_COST + kv_lens[rows[0]]
+        return [RowGroup((rows[0],), 0)], _GROUP_COST + _SHARED_CELL_COST * kv_lens[rows[0]]
     num_full_pages = min(bases[row] for row in rows) // page_size
     pages = page_table[rows, :num_full_pages]
     is_same = (pages == pages[0]).all(axis=0)
     num_shared = num_full_pages if is_same.all() else int(is_same.argmin())
     shared_len = num_shared * page_size
-    together = _GROUP_COST + shared_len + _OWN_CELL_COST * len(rows) * (max(kv_lens[row] for row in rows) - shared_len)
+    own_len = max(kv_lens[row] for row in rows) - shared_len
+    together = _GROUP_COST + _SHARED_CELL_COST * shared_len + _OWN_CELL_COST * len(rows) * own_len
 
     children: dict[int, list[int]] = {}
     for row in rows:

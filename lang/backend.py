@@ -27,7 +27,10 @@ class Branch(Protocol):
         ...
 
     async def fork(self, num_children: int) -> "Sequence[Branch]":
-        """Branches that begin with all of this one; memory is shared until they differ."""
+        """Branches that begin with all of this one; memory is shared until they differ.
+
+        A turn that has ended is closed by this: what the last `Closing` announced is now part of the text of all.
+        """
         ...
 
     async def close(self) -> None:

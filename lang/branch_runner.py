@@ -74,7 +74,7 @@ class BranchRunner:
 
     @property
     def text(self) -> str:
-        """The whole text so far, the open turn closed."""
+        """The whole text so far, a turn that has ended closed."""
         return "".join(self.text_parts) + self.closing
 
     async def idle(self) -> None:
@@ -182,10 +182,12 @@ class BranchRunner:
     async def _fork(self, step: ForkPoint) -> None:
         branch = await self._open()
         branches = await _whole(branch.fork(len(step.children)))
+        if self.closing:  # the fork has written it
+            self.text_parts.append(self.closing)
+            self.closing = ""
         text = "".join(self.text_parts)
         for child, child_branch in zip(step.children, branches, strict=True):
             child.text_parts.append(text)
-            child.closing = self.closing
             child._branch = child_branch
             child._opened.set()
             child.pulse.beat()

@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
+import os
 import threading
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
@@ -29,7 +29,7 @@ class ProgramRun:
     ) -> None:
         self.program = program
         self.backend = backend
-        self.run_id = uuid.uuid4().hex
+        self.run_id = os.urandom(16).hex()
         self.is_streaming = is_streaming
         self.hidden_names = itertools.count(1)
         self.over = asyncio.Event()

@@ -53,7 +53,8 @@ class Branch:
     num_children: int = 0
     fork_len: int = 0
     """Length of the tape when the branch was forked."""
-    text_since_fork: list[str] = field(default_factory=list)
+    text_since_fork: list[TextPiece] = field(default_factory=list)
+    """All text the branch gained since then, whatever it came from."""
 
     @property
     def num_pending(self) -> int:

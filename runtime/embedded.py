@@ -55,22 +55,23 @@ class Engine:
         prompt: str | Sequence[str] | None = None,
         sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
         input_ids: Sequence[int] | Sequence[Sequence[int]] | None = None,
-        *,
         stream: bool = False,
-        return_logprob: bool = False,
-        logprob_start_len: int | None = None,
-        top_logprobs_num: int = 0,
+        return_logprob: bool | Sequence[bool] = False,
+        top_logprobs_num: int | Sequence[int] = 0,
+        *,
+        logprob_start_len: int | Sequence[int | None] | None = None,
     ) -> Output | list[Output] | Iterator[Output]:
         """Generate from one prompt or from a list of them, given as text or as token ids.
 
-        `sampling_params` (one for all, or one each) takes the names of `SamplingParams` and one constraint:
-        `json_schema`, `regex`, `ebnf` or `choices`. A list of prompts, or `n` > 1, gives a list of results in order.
+        Every other argument is one for all, or a list of one each. `sampling_params` takes the names of
+        `SamplingParams` and one constraint: `json_schema`, `regex`, `ebnf` or `choices`. A list of prompts, or `n` > 1,
+        gives a list of results in order.
         With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
 
         Raises: InvalidRequest, RequestTooLong, EmptyPrompt, InvalidArgument, GrammarError.
         """
         jobs, is_list = gen_operations(
-            prompt, sampling_params, input_ids, return_logprob, logprob_start_len, top_logprobs_num
+            prompt, sampling_params, input_ids, return_logprob, top_logprobs_num, logprob_start_len
         )
         if stream:
             _check_streamable(jobs, is_list)
@@ -86,15 +87,15 @@ class Engine:
         prompt: str | Sequence[str] | None = None,
         sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
         input_ids: Sequence[int] | Sequence[Sequence[int]] | None = None,
-        *,
         stream: bool = False,
-        return_logprob: bool = False,
-        logprob_start_len: int | None = None,
-        top_logprobs_num: int = 0,
+        return_logprob: bool | Sequence[bool] = False,
+        top_logprobs_num: int | Sequence[int] = 0,
+        *,
+        logprob_start_len: int | Sequence[int | None] | None = None,
     ) -> Output | list[Output] | AsyncIterator[Output]:
         """`generate` for an event loop; with `stream`, awaiting it gives an async iterator."""
         jobs, is_list = gen_operations(
-            prompt, sampling_params, input_ids, return_logprob, logprob_start_len, top_logprobs_num
+            prompt, sampling_params, input_ids, return_logprob, top_logprobs_num, logprob_start_len
         )
         if stream:
             _check_streamable(jobs, is_list)

@@ -1,52 +1,22 @@
 """EngineCore: one step of the loop, and what may be asked of it between steps."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable
 
-import msgspec
 import torch
 from torch import Tensor
 
-from ..lang.events import Closing, Event, Forked, GenResult, TextDelta, ValueReady
-from ..lang.ir import DeclareTools, Fork, Gen, Join, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tokens
-from .branch import Branch, TextPiece
+from ..lang.events import Event
+from ..lang.ir import Operation
 from .config import SchedulerOptions
-from .errors import BranchClosed, EngineClosed, InvalidRequest, RequestCancelled, StepFailed
+from .errors import EngineClosed, StepFailed
+from .live_branches import LiveBranches
 from .memory import Memory
 from .model_runner import ModelRunner, RowLogits
-from .operations.fork import ForkTask
-from .operations.select import SelectTask, decide
 from .operations.starter import Starter
-from .operations.task import Task
-from .request import Ended, Listener, QueuedOperation, Request
+from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
 from .scheduler import Scheduler
-
-
-@dataclass
-class ActiveOperation:
-    """The operation a branch is at; it ends when all its rows have."""
-
-    queued: QueuedOperation
-    rows: list[Row]
-    on_done: Callable[[], None]
-    helpers: list["LiveBranch"] = field(default_factory=list)
-    """Branches that exist for this operation only, and end with it."""
-
-
-@dataclass(eq=False)
-class LiveBranch:
-    """A branch and the operations that wait on it."""
-
-    branch: Branch
-    queue: deque[QueuedOperation] = field(default_factory=deque)
-    active: ActiveOperation | None = None
-    arrival: int = 0
-    is_dead: bool = False
-    """An operation failed or was cancelled: the branch takes no more."""
 
 
 class EngineCore:
@@ -66,18 +36,12 @@ class EngineCore:
         scheduler_options: SchedulerOptions,
         draw_seed: Callable[[], int],
     ) -> None:
-        self._starter = starter
         self._runner = runner
         self._sampler = sampler
-        self._draw_seed = draw_seed
         self.memory = memory
-        self.scheduler = Scheduler(scheduler_options, memory, self._idle_branches)
-        self._live: dict[int, LiveBranch] = {}
-        self._helpers: list[LiveBranch] = []
-        self._owners: dict[Row, LiveBranch] = {}
-        self._outbox: deque[tuple[Request, Event | Ended]] = deque()
-        self._num_branches = 0
-        self._num_requests = 0
+        self.branches = LiveBranches(starter, memory, draw_seed)
+        self.scheduler = Scheduler(scheduler_options, memory, self.branches.idle)
+        self.branches.scheduler = self.scheduler
         self.num_steps = 0
         self.num_computed_tokens = 0
 
@@ -90,39 +54,26 @@ class EngineCore:
             logits = self._run(shares)
             if logits is not None:
                 self._commit(shares, logits)
-        num_retired = self._retire()
+        num_retired = self.branches.retire()
         self._publish()
         is_busy = bool(shares) or num_retired > 0
-        assert is_busy or not self._owners, f"{len(self._owners)} rows have work to do, and none was scheduled"
+        assert is_busy or not self.has_work, f"{len(list(self.branches.rows))} rows have work, and none was scheduled"
         return is_busy
 
     @property
     def has_work(self) -> bool:
         """Whether `step` would do something."""
-        return bool(self._owners)
+        return bool(self.branches.rows)
 
     # --- what may be asked between steps
 
     def open_branch(self, seed: int | None, namespace: str) -> int:
-        """A new, empty branch; returns its id."""
-        branch = Branch(self._num_branches, namespace, self._draw_seed() if seed is None else seed)
-        return self._add(branch).branch.branch_id
+        """A new, empty branch; returns its id. `seed`: the key of its noise, drawn if None."""
+        return self.branches.open(seed, namespace)
 
     def submit(self, request: Request) -> None:
         """Queue the operations of a request on its branch. Its listener gets exactly one `Ended`, sooner or later."""
-        live = self._live.get(request.branch_id)
-        self._num_requests += 1
-        if live is None or live.is_dead:
-            error = BranchClosed(f"branch {request.branch_id} has ended, it takes no more operations; open another")
-            self._outbox.append((request, Ended(error)))
-        elif not request.operations:
-            self._outbox.append((request, Ended()))
-        else:
-            live.arrival = self._num_requests
-            live.queue.extend(
-                QueuedOperation(operation, index, request) for index, operation in enumerate(request.operations)
-            )
-            self._advance(live)
+        self.branches.submit(request)
         self._publish()
 
     def submit_alone(self, operations: tuple[Operation, ...], listener: Listener) -> Request:
@@ -140,33 +91,23 @@ class EngineCore:
 
     def cancel(self, request: Request) -> None:
         """Stop a request at once; one that has ended already is left alone. Its branch takes no more operations."""
-        live = self._live.get(request.branch_id)
-        if live is None or live.is_dead:
-            return
-        queued = [live.active.queued] if live.active is not None else []
-        if any(each.request is request for each in [*queued, *live.queue]):
-            self._end_branch(live, RequestCancelled("the request was cancelled before it ended"), None)
+        self.branches.cancel(request)
         self._publish()
 
     def close_branch(self, branch_id: int) -> None:
         """End a branch: what it still has to do is cancelled, what it computed stays in the cache."""
-        live = self._live.pop(branch_id, None)
-        if live is None:
-            return
-        self._end_branch(live, RequestCancelled("the branch was closed before the request ended"), None)
+        self.branches.close(branch_id)
         self._publish()
 
     def flush_cache(self) -> None:
         """Forget all cached prefixes that no running branch uses."""
-        for branch in self._idle_branches():
+        for branch in self.branches.idle():
             self.memory.release(branch)
         self.memory.cache.flush()
 
     def shut_down(self) -> None:
         """End all branches; every open request hears of it."""
-        for live in list(self._live.values()):
-            self._end_branch(live, EngineClosed("the engine was shut down before the request ended"), None)
-        self._live.clear()
+        self.branches.close_all(EngineClosed("the engine was shut down before the request ended"))
         self._publish()
 
     def stats(self) -> dict[str, int]:
@@ -182,9 +123,11 @@ class EngineCore:
 
     def check_integrity(self) -> None:
         """Raise AssertionError unless pool, tree, branches and rows agree."""
-        self.memory.check_integrity(live.branch for live in [*self._live.values(), *self._helpers])
-        rows = {*self.scheduler.running, *self.scheduler.waiting}
-        assert rows == set(self._owners), f"{len(rows)} rows are scheduled, {len(self._owners)} are owned"
+        self.memory.check_integrity(self.branches.all())
+        scheduled = {*self.scheduler.running, *self.scheduler.waiting}
+        assert scheduled == set(self.branches.rows), (
+            f"{len(scheduled)} rows are scheduled, {len(set(self.branches.rows))} have work"
+        )
 
     # --- a step's parts
 
@@ -193,7 +136,7 @@ class EngineCore:
             logits = self._runner.run(shares)
         except Exception as error:  # noqa: BLE001 - whatever a model raises must end its rows and nothing else
             for share in shares:
-                self._fail_row(share.row, _step_failed("the forward pass", error))
+                self.branches.fail(share.row, _step_failed("the forward pass", error))
             return None
         self.num_steps += 1
         self.num_computed_tokens += sum(share.num_cells for share in shares)
@@ -207,7 +150,7 @@ class EngineCore:
             try:
                 sample_row = _receive_logits(share, row_logits)
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
-                self._fail_row(share.row, _step_failed("an operation", error))
+                self.branches.fail(share.row, _step_failed("an operation", error))
                 continue
             if sample_row is not None and row_logits.last is not None:
                 sampling.append((share.row, sample_row, row_logits.last))
@@ -217,7 +160,7 @@ class EngineCore:
             try:
                 row.task.receive_token(token)
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
-                self._fail_row(row, _step_failed("an operation", error))
+                self.branches.fail(row, _step_failed("an operation", error))
 
     def _sample(self, sampling: list[tuple[Row, SampleRow, Tensor]]) -> list[tuple[Row, SampledToken]]:
         if not sampling:
@@ -229,254 +172,16 @@ class EngineCore:
             return [(row, token) for (row, _, _), token in zip(sampling, tokens, strict=True)]
         except Exception as error:  # noqa: BLE001 - found out below whose fault it is
             if len(sampling) == 1:
-                self._fail_row(sampling[0][0], _step_failed("sampling", error))
+                self.branches.fail(sampling[0][0], _step_failed("sampling", error))
                 return []
         # One row spoilt it for all. A row's sample does not depend on the others, so each can be drawn alone.
         return [pair for each in sampling for pair in self._sample([each])]
 
-    def _retire(self) -> int:
-        """End the rows whose task is done, and let their branches go on; returns how many."""
-        done = [row for row in self._owners if row.task.is_done]
-        for row in done:
-            live = self._owners.pop(row)
-            self.scheduler.remove(row)
-            self.memory.trim(row.branch)
-            self.memory.publish(row.branch)
-            row.branch.match_limit = None
-            active = live.active
-            assert active is not None, row.branch.branch_id
-            active.rows.remove(row)
-            if not active.rows:
-                self._advance(live)
-        return len(done)
-
     def _publish(self) -> None:
-        while self._outbox:
-            request, item = self._outbox.popleft()
+        outbox = self.branches.outbox
+        while outbox:
+            request, item = outbox.popleft()
             request.listener(item)
-
-    # --- operations
-
-    def _advance(self, live: LiveBranch) -> None:
-        """Go on with the branch's operations until one needs the model."""
-        while not live.is_dead:
-            active = live.active
-            if active is not None:
-                if active.rows:
-                    return
-                live.active = None
-                self._guard(live, active.queued, active.on_done)
-                for helper in active.helpers:
-                    self._drop_helper(helper)
-            elif live.queue:
-                queued = live.queue.popleft()
-                self._guard(live, queued, partial(self._start, live, queued))
-            else:
-                return
-
-    def _guard(self, live: LiveBranch, queued: QueuedOperation, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - an operation that fails ends its request, which is told why
-            self._end_branch(live, error, queued)
-        else:
-            if live.active is None and queued.index == len(queued.request.operations) - 1:
-                closing = self._starter.closing_text(live.branch)
-                if closing:
-                    self._outbox.append((queued.request, Closing(closing)))
-                self._outbox.append((queued.request, Ended()))
-
-    def _start(self, live: LiveBranch, queued: QueuedOperation) -> None:
-        branch, operation, index = live.branch, queued.operation, queued.index
-        starter = self._starter
-        match operation:
-            case Text():
-                self._tell(queued, starter.write(branch, operation, index))
-            case Tokens():
-                self._tell(queued, starter.write_tokens(branch, operation, index))
-            case DeclareTools():
-                starter.declare_tools(branch, operation)
-            case RoleBegin():
-                self._tell(queued, starter.begin_role(branch, operation, index))
-            case RoleEnd():
-                starter.end_role(branch, operation)
-            case Join():
-                self._join(live, queued, operation)
-            case Gen() | Select() | Score() | Fork():
-                self._tell(queued, starter.prepare(branch, index))
-                self._start_task(live, queued, operation)
-
-    def _start_task(self, live: LiveBranch, queued: QueuedOperation, operation: Gen | Select | Score | Fork) -> None:
-        match operation:
-            case Gen(params=params) if params.n == 1:
-                self._starter.check_gen(live.branch, operation)
-                self._gen(live, queued, operation)
-            case Gen():
-                self._starter.check_gen(live.branch, operation)
-                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._gen(live, queued, operation))
-            case Select():
-                self._select(live, queued, operation)
-            case Score():
-                task, events = self._starter.score(live.branch, operation, queued.index)
-                self._tell(queued, events)
-                name, index = operation.name, queued.index
-                self._activate(
-                    live, queued, [task], lambda: self._tell(queued, [ValueReady(index, name, task.result())])
-                )
-            case Fork():
-                if operation.num_children < 1:
-                    raise InvalidRequest(f"fork: expected at least 1 child, got {operation.num_children}")
-                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._fork(live, queued, operation))
-
-    def _gen(self, live: LiveBranch, queued: QueuedOperation, operation: Gen) -> None:
-        name, index, params = operation.name, queued.index, operation.params
-        helpers = [self._add_helper(live) for _ in range(params.n - 1)]
-        single = msgspec.structs.replace(params, n=1)
-
-        def emit(text: str) -> None:
-            live.branch.text_since_fork.append(text)
-            self._tell(queued, [TextDelta(index, text, name)])
-
-        tasks = [self._starter.gen(live.branch, operation, single, emit)]
-        tasks += [self._starter.gen(helper.branch, operation, single, _ignore) for helper in helpers]
-
-        def finish() -> None:
-            live.branch.seam_start = len(live.branch.token_ids)
-            results: tuple[GenResult, ...] = tuple(
-                task.result(cached or 0) for task, cached in zip(tasks, cached_tokens(), strict=True)
-            )
-            self._tell(queued, [ValueReady(index, name, results)])
-
-        rows = self._activate(live, queued, tasks, finish, helpers)
-
-        def cached_tokens() -> Iterable[int | None]:
-            return [row.cached_tokens for row in rows]
-
-    def _select(self, live: LiveBranch, queued: QueuedOperation, operation: Select) -> None:
-        branch, index = live.branch, queued.index
-        task = self._starter.select(branch, operation)
-        tasks: list[SelectTask] = [task]
-        helpers: list[LiveBranch] = []
-        if operation.method == "unconditional_likelihood_normalized":
-            helper = self._add_helper(live, is_empty=True)
-            helpers.append(helper)
-            tasks.append(self._starter.select_unconditionally(helper.branch, task.choice_tokens))
-
-        def finish() -> None:
-            winner, result = decide(operation, task, tasks[1] if helpers else None, rows[0].cached_tokens or 0)
-            branch.append(task.choice_tokens[winner])
-            branch.seam_start = len(branch.token_ids)
-            branch.text_since_fork.append(result.choice)
-            self._tell(
-                queued, [TextDelta(index, result.choice, operation.name), ValueReady(index, operation.name, result)]
-            )
-
-        rows = self._activate(live, queued, tasks, finish, helpers)
-
-    def _fork(self, live: LiveBranch, queued: QueuedOperation, operation: Fork) -> None:
-        children = [self._add(self._child(live.branch)) for _ in range(operation.num_children)]
-        for child in children:
-            self.memory.share(live.branch, child.branch)
-        self._tell(queued, [Forked(queued.index, tuple(child.branch.branch_id for child in children))])
-
-    def _join(self, live: LiveBranch, queued: QueuedOperation, operation: Join) -> None:
-        events = self._starter.prepare(live.branch, queued.index)
-        for branch_id in operation.branch_ids:
-            child = self._live.get(branch_id)
-            if child is None or child.is_dead or child.active is not None or child.queue:
-                raise InvalidRequest(
-                    f"join: expected a branch that lives and has nothing left to do, got branch {branch_id}"
-                )
-            events += _append_child(live.branch, child.branch, queued.index)
-        self._tell(queued, events)
-
-    def _activate(
-        self,
-        live: LiveBranch,
-        queued: QueuedOperation,
-        tasks: Iterable[Task],
-        on_done: Callable[[], None],
-        helpers: Iterable[LiveBranch] = (),
-    ) -> list[Row]:
-        """Make the tasks rows of the scheduler; `on_done` runs when all have ended."""
-        rows = [Row(task, live.arrival) for task in tasks]
-        live.active = ActiveOperation(queued, [row for row in rows if not row.task.is_done], on_done, list(helpers))
-        for row in live.active.rows:
-            self._owners[row] = live
-            self.scheduler.add(row)
-        return rows
-
-    # --- branches
-
-    def _add(self, branch: Branch) -> LiveBranch:
-        live = LiveBranch(branch)
-        self._num_branches += 1
-        self._live[branch.branch_id] = live
-        return live
-
-    def _child(self, parent: Branch) -> Branch:
-        return Branch(
-            branch_id=self._num_branches,
-            namespace=parent.namespace,
-            seed=parent.seed,
-            path=parent.next_child_path(),
-            token_ids=list(parent.token_ids),
-            seam_start=parent.seam_start,
-            chat=parent.chat.copy() if parent.chat is not None else None,
-            turn_end=parent.turn_end,
-            fork_len=len(parent.token_ids),
-        )
-
-    def _add_helper(self, live: LiveBranch, *, is_empty: bool = False) -> LiveBranch:
-        """A branch that no one outside sees: a copy of the live one, or an empty one."""
-        if is_empty:
-            branch = Branch(self._num_branches, live.branch.namespace, live.branch.seed, live.branch.path)
-        else:
-            branch = self._child(live.branch)
-            self.memory.share(live.branch, branch)
-        self._num_branches += 1
-        helper = LiveBranch(branch, arrival=live.arrival)
-        self._helpers.append(helper)
-        return helper
-
-    def _drop_helper(self, helper: LiveBranch) -> None:
-        self.memory.release(helper.branch)
-        self._helpers.remove(helper)
-
-    def _end_branch(self, live: LiveBranch, error: BaseException, queued: QueuedOperation | None) -> None:
-        """Stop all a branch does. The request of `queued` ends with `error`, and so does every other one on it."""
-        if live.is_dead:
-            return
-        live.is_dead = True
-        open_requests: dict[Request, int | None] = {}
-        if queued is not None:
-            open_requests[queued.request] = queued.index
-        if live.active is not None:
-            open_requests.setdefault(live.active.queued.request, live.active.queued.index)
-            for row in live.active.rows:
-                del self._owners[row]
-                self.scheduler.remove(row)
-            for helper in live.active.helpers:
-                self._drop_helper(helper)
-            live.active = None
-        for each in live.queue:
-            open_requests.setdefault(each.request, None)
-        live.queue.clear()
-        self.memory.release(live.branch)
-        self._outbox.extend((request, Ended(error, index)) for request, index in open_requests.items())
-
-    def _fail_row(self, row: Row, error: BaseException) -> None:
-        live = self._owners.get(row)
-        if live is not None:
-            self._end_branch(live, error, live.active.queued if live.active is not None else None)
-
-    def _idle_branches(self) -> Iterable[Branch]:
-        """Branches without work, those idle longest first."""
-        idle = (live for live in self._live.values() if live.active is None)
-        return [live.branch for live in sorted(idle, key=lambda live: live.arrival)]
-
-    def _tell(self, queued: QueuedOperation, events: Iterable[Event]) -> None:
-        self._outbox.extend((queued.request, event) for event in events)
 
 
 def _receive_logits(share: RowShare, logits: RowLogits) -> SampleRow | None:
@@ -491,24 +196,7 @@ def _receive_logits(share: RowShare, logits: RowLogits) -> SampleRow | None:
     return task.sample_row() if logits.last is not None else None
 
 
-def _append_child(branch: Branch, child: Branch, index: int) -> list[Event]:
-    """Append what a child added since its fork: its own tokens, or its text where it rewrote the seam."""
-    text = "".join(child.text_since_fork)
-    if child.token_ids[: child.fork_len] == branch.token_ids[: child.fork_len]:
-        branch.append(child.token_ids[child.fork_len :])
-        branch.seam_start = len(branch.token_ids)
-        branch.buffer += [TextPiece(piece.text, piece.has_special) for piece in child.buffer]
-    else:
-        branch.buffer.append(TextPiece(text, False))
-    branch.text_since_fork.append(text)
-    return [TextDelta(index, text)] if text else []
-
-
 def _step_failed(what: str, error: Exception) -> StepFailed:
     failed = StepFailed(f"{what} failed: {type(error).__name__}: {error}")
     failed.__cause__ = error
     return failed
-
-
-def _ignore(text: str) -> None:
-    """The text of further samples is not streamed."""

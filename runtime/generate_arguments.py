@@ -21,31 +21,41 @@ def gen_operations(
     prompt: str | Sequence[str] | None,
     sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None,
     input_ids: Sequence[int] | Sequence[Sequence[int]] | None,
-    return_logprob: bool,
-    logprob_start_len: int | None,
-    top_logprobs_num: int,
+    return_logprob: bool | Sequence[bool],
+    top_logprobs_num: int | Sequence[int],
+    logprob_start_len: int | Sequence[int | None] | None,
 ) -> tuple[list[Job], bool]:
     """One job, text and a generation, for each prompt; and whether a list was given.
 
     Raises: InvalidRequest, EmptyPrompt, InvalidArgument.
     """
     inputs, is_list = _inputs(prompt, input_ids)
-    if isinstance(sampling_params, Mapping) or sampling_params is None:
-        each = [sampling_params or {}] * len(inputs)
-    else:
-        each = list(sampling_params)
-        if len(each) != len(inputs):
-            raise InvalidRequest(
-                f"sampling_params: expected one for all or one for each of the {len(inputs)} prompts, got {len(each)}"
-            )
-    shared: dict[str, object] = {"return_logprob": return_logprob, "top_logprobs_num": top_logprobs_num}
-    if logprob_start_len is not None and logprob_start_len >= 0:
-        shared["logprob_start_len"] = logprob_start_len
+    params = _for_each("sampling_params", {} if sampling_params is None else sampling_params, len(inputs))
+    reports = {
+        "return_logprob": _for_each("return_logprob", return_logprob, len(inputs)),
+        "top_logprobs_num": _for_each("top_logprobs_num", top_logprobs_num, len(inputs)),
+        "logprob_start_len": _for_each("logprob_start_len", logprob_start_len, len(inputs)),
+    }
     jobs: list[Job] = []
-    for given, params in zip(inputs, each, strict=True):
-        sampling, constraint = read_sampling_params({**shared, **params})
+    for index, given in enumerate(inputs):
+        own = params[index]
+        if not isinstance(own, Mapping):
+            raise InvalidRequest(f"sampling_params: expected a dict, got {own!r} as item {index}")
+        shared = {name: values[index] for name, values in reports.items()}
+        sampling, constraint = read_sampling_params({**shared, **own})
         jobs.append([given, Gen("text", sampling, constraint)])
     return jobs, is_list
+
+
+def _for_each(name: str, value: object, num_prompts: int) -> list[object]:
+    """One value a prompt, from one for all or a list of one each."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Sequence):
+        return [value] * num_prompts
+    if len(value) != num_prompts:
+        raise InvalidRequest(
+            f"{name}: expected one for all or one for each of the {num_prompts} prompts, got {len(value)}"
+        )
+    return list(value)
 
 
 def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, Constraint | None]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..kernels.attention import AttentionPlan, attention
 from ..kernels.rms_norm import rms_norm
@@ -15,20 +14,25 @@ from ..kernels.store_kv import store_kv
 
 @dataclass(frozen=True)
 class Linear:
-    """`x @ weight.T + bias`."""
+    """`x @ weight + bias`.
 
-    weight: Tensor  # [out_size, in_size] model dtype
+    Checkpoints have the weight as [out_size, in_size]. The other way round a product with one row, which is all
+    reading of weights, takes half the time on a CPU (measured with MKL: 0.9 against 1.6 ms for 20 MB).
+    """
+
+    weight: Tensor  # [in_size, out_size] model dtype
     bias: Tensor | None  # [out_size]
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [num_tokens, in_size] -> [num_tokens, out_size]."""
-        return functional.linear(x, self.weight, self.bias)
+        if self.bias is None:
+            return torch.mm(x, self.weight)
+        return torch.addmm(self.bias, x, self.weight)
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """`residual + forward(x)`, in one product."""
-        if self.bias is None:
-            return torch.addmm(residual, x, self.weight.t())
-        return residual + functional.linear(x, self.weight, self.bias)
+        out = torch.addmm(residual, x, self.weight)
+        return out if self.bias is None else out.add_(self.bias)
 
 
 @dataclass(frozen=True)

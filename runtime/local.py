@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 
 from ..grammar.compiler import GrammarCompiler
 from ..grammar.errors import GrammarError
-from ..lang.backend import Branch
 from ..lang.events import Event, Forked
 from ..lang.ir import Fork, Gen, Operation
 from .engine_thread import EngineThread
@@ -54,12 +53,17 @@ class LocalBranch:
             if not has_ended and not self._thread.is_closed:
                 self._thread.tell(lambda core: core.cancel(request))
 
-    async def fork(self, num_children: int) -> list[Branch]:
+    async def fork(self, num_children: int) -> "list[LocalBranch]":
         """See `Branch`."""
-        children: list[Branch] = []
-        async for event in self.run([Fork(num_children)]):
-            if isinstance(event, Forked):
-                children = [LocalBranch(each, self._thread, self._compiler) for each in event.branch_ids]
+        children: list[LocalBranch] = []
+        try:
+            async for event in self.run([Fork(num_children)]):
+                if isinstance(event, Forked):
+                    children = [LocalBranch(each, self._thread, self._compiler) for each in event.branch_ids]
+        except BaseException:
+            for child in children:
+                await child.close()
+            raise
         return children
 
     async def close(self) -> None:

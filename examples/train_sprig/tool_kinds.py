@@ -35,7 +35,7 @@ class ToolKind:
 
 def schema(draw: Draw, tool: ToolKind) -> Tool:
     """The OpenAI form, as detailed or as bare as Python functions give it."""
-    described, titled, bare = draw.chance(0.6), draw.chance(0.15), draw.chance(0.1)
+    described, titled, bare = draw.chance(0.4), draw.chance(0.1), draw.chance(0.15)
     properties: dict[str, object] = {}
     for param in tool.params:
         one: dict[str, object] = {"type": "string" if param.kind == "enum" else param.kind}

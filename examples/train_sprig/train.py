@@ -41,6 +41,7 @@ class TrainOptions:
     seed: str
     device: str
     num_workers: int
+    sync_every: int
     resume: bool
     export_minutes: float
     compile: bool
@@ -85,19 +86,21 @@ def optimizers(model: Llama, rate: float) -> list[torch.optim.Optimizer]:
 
 def rate_factor(progress: float, step: int, plateau: float, warmup: int) -> float:
     """Warm-up, a plateau, then a straight line to 2 % at the end of the budget."""
+    progress = min(progress, 1.0)
     fall = 1.0 if progress < plateau else 1.0 - 0.98 * (progress - plateau) / (1.0 - plateau)
     return min(1.0, (step + 1) / warmup) * max(fall, 0.02)
 
 
-def average_gradients(model: nn.Module, world: int) -> None:
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
+def average_weights(model: nn.Module, world: int) -> None:
+    """Make all workers' weights their mean; each keeps its own momentum."""
+    weights = [p.data for p in model.parameters()]
+    flat = torch.cat([weight.flatten() for weight in weights])
     dist.all_reduce(flat)
     flat /= world
     offset = 0
-    for gradient in gradients:
-        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-        offset += gradient.numel()
+    for weight in weights:
+        weight.copy_(flat[offset : offset + weight.numel()].view_as(weight))
+        offset += weight.numel()
 
 
 def loss_of(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], device: str) -> Tensor:
@@ -146,12 +149,17 @@ def worker(rank: int, options: TrainOptions) -> None:
     while True:
         elapsed = time.monotonic() - started
         progress = elapsed / (options.minutes * 60) if options.minutes else (seen - first) / options.tokens
-        if world > 1:  # the clocks of the workers differ by a little: the first one's counts
-            agreed = torch.tensor([progress])
+        is_synced = step % options.sync_every == 0
+        if world > 1 and is_synced:
+            average_weights(model, world)
+            agreed = torch.tensor([progress])  # the clocks of the workers differ by a little: the first one's counts
             dist.broadcast(agreed, 0)
             progress = float(agreed)
-        if progress >= 1.0:
+        if progress >= 1.0 and is_synced:
             break
+        if rank == 0 and is_synced and time.monotonic() - last_export > options.export_minutes * 60:
+            last_export = time.monotonic()
+            save(model, movers, seen, checkpoint, options)
         for mover in movers:
             for group in mover.param_groups:
                 group["lr"] = options.rate * rate_factor(progress, step, options.plateau, 10 if options.resume else 60)
@@ -159,8 +167,6 @@ def worker(rank: int, options: TrainOptions) -> None:
         num_rows = max(1, options.tokens_per_step // packer.row_len // world)
         loss = loss_of(stepped, packer.batch(num_rows), options.device)
         loss.backward()
-        if world > 1:
-            average_gradients(model, world)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for mover in movers:
             mover.step()
@@ -172,9 +178,6 @@ def worker(rank: int, options: TrainOptions) -> None:
             console.print(
                 f"step {step:5d}  {progress:6.1%}  {seen / 1e6:6.2f} M tokens  loss {smooth:.4f}  {speed:,.0f} tokens/s"
             )
-        if rank == 0 and time.monotonic() - last_export > options.export_minutes * 60:
-            last_export = time.monotonic()
-            save(model, movers, seen, checkpoint, options)
     if rank == 0:
         save(model, movers, seen, checkpoint, options)
         record_run(options, seen - first, (time.monotonic() - started) / 60)
@@ -214,6 +217,9 @@ def parse() -> TrainOptions:
     parser.add_argument("--seed", default="train", help="names the stream of samples")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train")
     parser.add_argument("--num-workers", type=int, default=2, help="CPU processes of one thread each")
+    parser.add_argument(
+        "--sync-every", type=int, default=12, help="steps between two averagings of the workers' weights"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from build/<model>/checkpoint.pt")
     parser.add_argument("--export-minutes", type=float, default=8.0, help="minutes between checkpoints")
     parser.add_argument("--compile", action="store_true", help="torch.compile the model (needs a C++ compiler)")

@@ -11,7 +11,7 @@ from ...kernels.attention_rows import AttentionRows
 from ...kernels.rms_norm import rms_norm
 from ..batch import Batch
 from ..cache.kv_pool import KVLayout, KVPool
-from ..layers import AttentionLayer, FeedForward, RotaryEmbedding
+from ..layers import AttentionLayer, FeedForward, Linear, RotaryEmbedding
 from .model_config import ModelConfig
 
 
@@ -34,7 +34,7 @@ class Decoder:
         embedding: Tensor,  # [vocab_size, hidden_size]
         layers: tuple[DecoderLayer, ...],
         final_norm: Tensor,  # [hidden_size]
-        lm_head: Tensor,  # [vocab_size, hidden_size], the embedding itself where they are tied
+        lm_head: Linear,  # hidden_size -> vocab_size
     ) -> None:
         self.config = config
         self._embedding = embedding
@@ -84,7 +84,7 @@ class Decoder:
             hidden = layer.mlp.forward(hidden, rms_norm(hidden, layer.mlp_norm, eps))
         if len(batch.logit_indices) != len(hidden):
             hidden = hidden.index_select(0, batch.logit_indices)
-        return functional.linear(rms_norm(hidden, self._final_norm, eps), self._lm_head).float()
+        return self._lm_head.forward(rms_norm(hidden, self._final_norm, eps)).float()
 
     def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
         """One plan for each window that layers have, shared by those layers."""

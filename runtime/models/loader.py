@@ -17,6 +17,7 @@ from .model_config import ModelConfig
 from .weight_files import WeightFiles
 
 _LM_HEAD = "lm_head.weight"
+_MAX_COPY_BYTES = 64 * 2**20  # a tied embedding up to this size is kept in both layouts, for speed
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,15 @@ class _Assembly:
             embedding,
             tuple(self._layer(layer) for layer in range(self.config.num_layers)),
             self._tensor("model.norm.weight"),
-            embedding if self.config.has_tied_embeddings else self._tensor(_LM_HEAD),
+            self._lm_head(embedding),
         )
+
+    def _lm_head(self, embedding: Tensor) -> Linear:
+        if not self.config.has_tied_embeddings:
+            return self._linear([_LM_HEAD.removesuffix(".weight")], has_bias=False)
+        if embedding.nbytes > _MAX_COPY_BYTES:
+            return Linear(embedding.t(), None)
+        return Linear(embedding.t().contiguous(), None)
 
     def _layer(self, layer: int) -> DecoderLayer:
         config, prefix = self.config, f"model.layers.{layer}."
@@ -142,15 +150,16 @@ class _Assembly:
     def _linear(self, names: list[str], has_bias: bool, num_rotary: int = 0) -> Linear:
         """The projections `names` as one; the rows of the first `num_rotary` are put in rotary pairs."""
         weight = self._stack([name + ".weight" for name in names], num_rotary)
-        return Linear(weight, self._stack([name + ".bias" for name in names], num_rotary) if has_bias else None)
+        bias = self._stack([name + ".bias" for name in names], num_rotary) if has_bias else None
+        return Linear(weight.t(), bias)
 
     def _stack(self, names: list[str], num_rotary: int) -> Tensor:
+        """The tensors one below the other; matrices lie in memory column by column, as `Linear` wants them."""
         parts = [self.files.read(name) for name in names]
         for index in range(num_rotary):
             parts[index] = interleave_heads(parts[index], self.config.head_dim)
-        stacked = torch.empty(
-            (sum(len(part) for part in parts), *parts[0].shape[1:]), dtype=self.dtype, device=self.device
-        )
+        inner = tuple(parts[0].shape[1:])
+        stacked = torch.empty((*inner, sum(len(part) for part in parts)), dtype=self.dtype, device=self.device).t()
         first = 0
         for part in parts:
             stacked[first : first + len(part)].copy_(part)
@@ -164,4 +173,4 @@ class _Assembly:
         return torch.cat((q_norm, k_norm)).contiguous()
 
     def _tensor(self, name: str) -> Tensor:
-        return self._stack([name], num_rotary=0)
+        return self.files.read(name).to(self.device, self.dtype, copy=True)

@@ -154,7 +154,7 @@ def test_tools_come_before_the_first_turn(backend: ScriptedBackend) -> None:
 
 def test_a_failing_model_is_a_program_error(backend: ScriptedBackend) -> None:
     backend.failures = {"thought": ScriptedFailure("no")}
-    with pytest.raises(sgl.ProgramError, match="program 'agent', operation 5 .gen 'thought'.*no"):
+    with pytest.raises(sgl.ProgramError, match=r"program 'agent', operation 5 .gen 'thought'.*no"):
         sgl.agent([add]).run("?")
 
 

@@ -72,7 +72,7 @@ def test_the_first_failure_is_raised_and_names_its_item(backend: ScriptedBackend
 
     backend.failures = {"bad": ScriptedFailure("no")}
     backend.stuck = frozenset({"stuck"})
-    with pytest.raises(sgl.ProgramError, match="item 3 of the batch.*gen 'bad'") as caught:
+    with pytest.raises(sgl.ProgramError, match=r"item 3 of the batch.*gen 'bad'") as caught:
         program.run_batch([(i,) for i in range(100)], num_threads=4)
     assert caught.value.batch_index == 3
 

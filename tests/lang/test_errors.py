@@ -101,7 +101,7 @@ def test_a_backend_that_forgets_a_value(backend: ScriptedBackend, monkeypatch: p
         yield
 
     monkeypatch.setattr(ScriptedBranch, "_events", no_events)
-    with pytest.raises(sgl.ProgramError, match="gen 'x'.*without a value"):
+    with pytest.raises(sgl.ProgramError, match=r"gen 'x'.*without a value"):
         sgl.function(lambda s: s.user(sgl.gen("x"))).run()
 
 
@@ -165,3 +165,29 @@ def test_the_tree_of_errors() -> None:
     assert issubclass(sgl.VariableNotSet, KeyError)
     assert issubclass(sgl.UnsupportedTool, TypeError)
     assert "..." in str(sgl.InvalidArgument("x", "y", "z" * 500))
+
+
+def test_a_stream_read_by_the_program_itself_ends_loudly(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += "a" + sgl.gen("bad")
+        with pytest.raises(sgl.ProgramError, match="gen 'bad'"):
+            list(s.text_iter())
+        with pytest.raises(sgl.ProgramError, match="gen 'bad'"):
+            list(s.text_iter("bad"))
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    program.run()
+
+
+def test_turns_and_joins_have_the_users_line(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with s.user():
+            s += "a"
+        with s.fork(2) as forks:
+            forks += "b"
+            forks.join("concate_and_append")
+        assert {entry.source.rsplit(":", 1)[0] for entry in s._transcript.log} == {__file__}
+
+    program.run()

@@ -238,3 +238,21 @@ def test_children_of_a_failed_trunk_fail_with_it(backend: ScriptedBackend) -> No
     backend.failures = {"bad": ScriptedFailure("no")}
     with pytest.raises(sgl.ProgramError, match="'bad'"):
         program.run()
+
+
+def test_the_end_of_a_turn_before_a_fork_is_in_every_text_once(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s += sgl.user("a")
+        assert s.text() == "<|im_start|>user\na<|im_end|>\n"
+        forks = s.fork(2)
+        forks[0] += sgl.user("b")
+        s += sgl.user("c")
+        assert forks[0].text() == "<|im_start|>user\na<|im_end|>\n<|im_start|>user\nb<|im_end|>\n"
+        assert forks[1].text() == "<|im_start|>user\na<|im_end|>\n"
+        forks.join("concate_and_append")
+
+    state = program.run()
+    turns = "<|im_start|>user\na<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
+    assert state.text().startswith(turns)
+    assert "".join(state.text_iter()) == state.text()

@@ -116,5 +116,5 @@ def test_a_failure_names_the_line_inside(backend: ScriptedBackend) -> None:
     def program(s):
         s += ask("one")
 
-    with pytest.raises(sgl.ProgramError, match="program 'program'.*gen 'a'"):
+    with pytest.raises(sgl.ProgramError, match=r"program 'program'.*gen 'a'"):
         program.run()

@@ -101,7 +101,7 @@ def test_an_unknown_argument_is_refused(backend: ScriptedBackend) -> None:
     def program(s, q):
         s += q
 
-    with pytest.raises(TypeError, match="unexpected argument 'max_tokens'.*max_new_tokens"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'max_tokens'.*max_new_tokens"):
         program.run(q="a", max_tokens=3)
     with pytest.raises(TypeError, match="missing a required argument: 'q'"):
         program.run()
@@ -278,7 +278,7 @@ def test_roles_and_messages(backend: ScriptedBackend) -> None:
         {"role": "assistant", "content": "It is sure."},
     ]
     assert state.text().startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nQ: Why?<|im_end|>\n")
-    assert state.text().endswith("<|im_start|>user\nopen<|im_end|>\n"), "the open turn is closed"
+    assert state.text().endswith("<|im_start|>user\nopen")
 
 
 def test_user_text_cannot_inject_special_tokens(backend: ScriptedBackend) -> None:

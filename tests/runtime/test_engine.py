@@ -164,6 +164,27 @@ def test_join_appends_what_the_children_wrote() -> None:
     assert "".join(e.text for e in joined.events if isinstance(e, TextDelta) and e.name is None) == " upon a time"
 
 
+def test_join_keeps_the_childrens_tokens_and_closes_their_turns() -> None:
+    harness = Harness()
+    parent = harness.core.open_branch(7, "")
+    forked = harness.submit(parent, [RoleBegin("system"), Text("Be brief."), RoleEnd("system"), Fork(1)])
+    harness.run()
+    (event,) = (event for event in forked.events if isinstance(event, Forked))
+    child_turn = [RoleBegin("user"), Text("Hi"), RoleEnd("user"), RoleBegin("assistant"), gen(3), RoleEnd("assistant")]
+    child = harness.submit(event.branch_ids[0], child_turn)
+    harness.run()
+    joined = harness.submit(parent, [Join(event.branch_ids), RoleBegin("user"), Text("Bye"), RoleEnd("user")])
+    harness.run()
+    assert joined.error is None
+    written = child.samples()[0].text
+    assert joined.text == (
+        f"<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n{written}<|im_end|>\n<|im_start|>user\nBye"
+    )
+    tape = harness.core.branches._live[parent].branch.token_ids
+    found = [tape[i : i + 3] for i in range(len(tape))]
+    assert list(child.token_ids()) in found, "what the model wrote is not tokenised again"
+
+
 # --- failures
 
 
@@ -285,7 +306,7 @@ def test_a_stop_inside_a_token_leaves_its_head_to_the_tokenizer() -> None:
         again, [tokens(*PROMPT), gen(6, temperature=1.0, stop=(text[position],)), Text("tail"), gen(1, name="y")]
     )
     harness.run()
-    branch = harness.core._live[again].branch
+    branch = harness.core.branches._live[again].branch
     written = TOKENIZER.decode(branch.token_ids[len(PROMPT) : -1], skip_special_tokens=False)
     assert written == text[:position] + "tail"
     assert listening.error is None
@@ -402,6 +423,6 @@ def test_roles_are_written_by_the_template_and_user_text_is_only_text() -> None:
     assert listening.error is None
     text = "".join(event.text for event in listening.events if isinstance(event, TextDelta) and event.name is None)
     assert text == "<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n"
-    tape = harness.core._live[branch_id].branch.token_ids
+    tape = harness.core.branches._live[branch_id].branch.token_ids
     (end_id,) = TOKENIZER.encode("<|im_end|>", has_special=True)
     assert tape[:-3].count(end_id) == 1

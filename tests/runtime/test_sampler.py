@@ -182,7 +182,11 @@ def test_logprobs_are_those_of_the_raw_model() -> None:
 
 def test_a_row_without_an_allowed_token_is_named() -> None:
     sampler, logits = Sampler(VOCAB_SIZE), torch.zeros(3, VOCAB_SIZE)
-    rows = [make_row(), make_row(bitmask=make_mask(5), banned_token_ids=[5]), make_row(bitmask=make_mask())]
+    rows = [
+        make_row(temperature=0.0),
+        make_row(bitmask=make_mask(5), banned_token_ids=[5]),
+        make_row(bitmask=make_mask()),
+    ]
     with pytest.raises(NoTokenAllowed, match="row 1, 2: expected at least one allowed token") as raised:
         sampler.sample(logits, rows)
     assert raised.value.rows == (1, 2)

@@ -109,6 +109,7 @@ class ScriptedBranch:
         self.text = text
         self.forked_len = len(text)
         self.open_role = open_role
+        self.closing = ""
         self.num_closes = 0
         self.is_running = False
         self._id = branch_id
@@ -135,8 +136,8 @@ class ScriptedBranch:
                 except ScriptedFailure as failure:
                     failure.operation_index = index  # type: ignore[attr-defined]  # the port asks for it by name
                     raise
-            if self.open_role is not None:
-                yield Closing("<|im_end|>\n")
+            if self.closing:
+                yield Closing(self.closing)
         finally:
             self.is_running = False
             backend.num_in_flight -= 1
@@ -147,6 +148,7 @@ class ScriptedBranch:
         await asyncio.sleep(0)
         if self.backend.fork_failure is not None:
             raise self.backend.fork_failure
+        self.text, self.closing = self.text + self.closing, ""
         return [self.backend.new_branch(self.text, self.open_role) for _ in range(num_children)]
 
     async def close(self) -> None:
@@ -168,7 +170,7 @@ class ScriptedBranch:
                 yield self._append(index, f"<|im_start|>{role}\n")
             case RoleEnd():
                 self.open_role = None
-                yield self._append(index, "<|im_end|>\n")
+                self.closing = "<|im_end|>\n"  # written with what follows, or by a fork
             case Gen():
                 async for event in self._gen(index, operation):
                     yield event
@@ -204,6 +206,7 @@ class ScriptedBranch:
         yield ValueReady(index, operation.name, results)
 
     def _append(self, index: int, text: str, name: str | None = None) -> TextDelta:
+        text, self.closing = self.closing + text, ""
         self.text += text
         return TextDelta(index, text, name)
 

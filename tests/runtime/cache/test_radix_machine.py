@@ -208,7 +208,7 @@ class RadixMachine(RuleBasedStateMachine):
         result = self.cache.insert(branch.namespace, token_ids, branch.pages)
         assert result.num_present_tokens == len(prefixes & self.cached)
         assert result.node.depth == num_tokens
-        assert len(result.pages) == num_tokens // self.page_size
+        assert result.pages == self._match_pages(branch.namespace, token_ids)[: num_tokens // self.page_size]
         self.cached |= prefixes
         self.cache.lock(result.node)
         self.cache.unlock(branch.node)
@@ -218,6 +218,9 @@ class RadixMachine(RuleBasedStateMachine):
                 self.pool.retain(page_id)
                 self.pool.release(branch.pages[index])
                 branch.pages[index] = page_id
+
+    def _match_pages(self, namespace: str, token_ids: Sequence[int]) -> tuple[int, ...]:
+        return self.cache.match_prefix(namespace, token_ids).pages
 
     def _end(self, branch: Branch) -> None:
         self.branches.remove(branch)

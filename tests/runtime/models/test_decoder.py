@@ -1,5 +1,7 @@
 """The decoder against transformers, on tiny random checkpoints that transformers saves."""
 
+import shutil
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -61,6 +63,17 @@ CHECKPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+FOLDERS: list[Path] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def remove_checkpoints() -> Iterator[None]:
+    yield
+    for folder in FOLDERS:
+        shutil.rmtree(folder)
+    checkpoint.cache_clear()
+
+
 @cache
 def checkpoint(name: str) -> tuple[Path, Any]:
     """A folder with the checkpoint, and the model of transformers in float32."""
@@ -74,6 +87,7 @@ def checkpoint(name: str) -> tuple[Path, Any]:
         if parameter_name.endswith("bias") or "norm" in parameter_name:
             torch.nn.init.normal_(parameter, mean=0.5, std=0.3)
     folder = Path(mkdtemp(prefix="palmette-test-"))
+    FOLDERS.append(folder)
     model.save_pretrained(folder)
     return folder, model
 

@@ -1,0 +1,380 @@
+"""LiveBranches: the branches that exist, and how each goes through its operations."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from ..lang.events import Closing, Event, Forked, GenResult, TextDelta, ValueReady
+from ..lang.ir import DeclareTools, Fork, Gen, Join, RoleBegin, RoleEnd, Score, Select, Text, Tokens
+from .branch import Branch, TextPiece
+from .errors import BranchClosed, InvalidRequest, RequestCancelled
+from .memory import Memory
+from .operations.fork import ForkTask
+from .operations.select import SelectTask, decide
+from .operations.starter import Starter
+from .operations.task import Task
+from .request import Ended, QueuedOperation, Request
+from .row import Row
+from .scheduler import Scheduler
+
+
+@dataclass
+class ActiveOperation:
+    """The operation a branch is at; it ends when all its rows have."""
+
+    queued: QueuedOperation
+    rows: list[Row]
+    on_done: Callable[[], None]
+    helpers: list["LiveBranch"] = field(default_factory=list)
+    """Branches that exist for this operation only, and end with it."""
+
+
+@dataclass(eq=False)
+class LiveBranch:
+    """A branch and the operations that wait on it."""
+
+    branch: Branch
+    queue: deque[QueuedOperation] = field(default_factory=deque)
+    active: ActiveOperation | None = None
+    arrival: int = 0
+    is_dead: bool = False
+    """An operation failed or was cancelled: the branch takes no more."""
+
+
+class LiveBranches:
+    """Takes each branch through its operations: starts them, makes rows of what needs the model, ends them.
+
+    An operation is done at once, or becomes rows of the scheduler; when its rows have ended, the next one of its
+    branch starts. Whatever fails ends the requests of its branch, and no other. What happens is put into the
+    outbox, in order.
+    """
+
+    def __init__(self, starter: Starter, memory: Memory, draw_seed: Callable[[], int]) -> None:
+        self._starter = starter
+        self._memory = memory
+        self._draw_seed = draw_seed
+        self._live: dict[int, LiveBranch] = {}
+        self._helpers: list[LiveBranch] = []
+        self._owners: dict[Row, LiveBranch] = {}
+        self._num_branches = 0
+        self._num_requests = 0
+        self.scheduler: Scheduler
+        """Where rows go; set by whoever puts the two together."""
+        self.outbox: deque[tuple[Request, Event | Ended]] = deque()
+        """What the requests' listeners are to hear."""
+
+    @property
+    def rows(self) -> Iterable[Row]:
+        """All rows with work to do."""
+        return self._owners.keys()
+
+    def all(self) -> Iterator[Branch]:
+        """Every branch that may hold pages."""
+        return (live.branch for live in [*self._live.values(), *self._helpers])
+
+    def idle(self) -> list[Branch]:
+        """Branches without work, those idle longest first."""
+        idle = (live for live in self._live.values() if live.active is None)
+        return [live.branch for live in sorted(idle, key=lambda live: live.arrival)]
+
+    # --- asked from outside
+
+    def open(self, seed: int | None, namespace: str) -> int:
+        """A new, empty branch; returns its id."""
+        branch = Branch(self._num_branches, namespace, self._draw_seed() if seed is None else seed)
+        return self._add(branch).branch.branch_id
+
+    def submit(self, request: Request) -> None:
+        """Queue the operations of a request on its branch. Its listener gets exactly one `Ended`, sooner or later."""
+        live = self._live.get(request.branch_id)
+        self._num_requests += 1
+        if live is None or live.is_dead:
+            error = BranchClosed(f"branch {request.branch_id} has ended, it takes no more operations; open another")
+            self.outbox.append((request, Ended(error)))
+        elif not request.operations:
+            self.outbox.append((request, Ended()))
+        else:
+            live.arrival = self._num_requests
+            live.queue.extend(
+                QueuedOperation(operation, index, request) for index, operation in enumerate(request.operations)
+            )
+            self._advance(live)
+
+    def cancel(self, request: Request) -> None:
+        """Stop a request at once; one that has ended already is left alone. Its branch takes no more operations."""
+        live = self._live.get(request.branch_id)
+        if live is None or live.is_dead:
+            return
+        queued = [live.active.queued] if live.active is not None else []
+        if any(each.request is request for each in [*queued, *live.queue]):
+            self._end_branch(live, RequestCancelled("the request was cancelled before it ended"), None)
+
+    def close(self, branch_id: int, error: Exception | None = None) -> None:
+        """End a branch: what it still has to do ends with `error`, what it computed stays in the cache."""
+        live = self._live.pop(branch_id, None)
+        if live is not None:
+            cancelled = RequestCancelled("the branch was closed before the request ended")
+            self._end_branch(live, error or cancelled, None)
+
+    def close_all(self, error: Exception) -> None:
+        """End every branch."""
+        for branch_id in list(self._live):
+            self.close(branch_id, error)
+
+    # --- asked by the loop
+
+    def retire(self) -> int:
+        """End the rows whose task is done, and let their branches go on; returns how many."""
+        done = [row for row in self._owners if row.task.is_done]
+        for row in done:
+            live = self._owners.pop(row)
+            self.scheduler.remove(row)
+            self._memory.trim(row.branch)
+            self._memory.publish(row.branch)
+            row.branch.match_limit = None
+            active = live.active
+            assert active is not None, row.branch.branch_id
+            active.rows.remove(row)
+            if not active.rows:
+                self._advance(live)
+        return len(done)
+
+    def fail(self, row: Row, error: Exception) -> None:
+        """End the branch of a row that failed; a row whose branch has ended already is left alone."""
+        live = self._owners.get(row)
+        if live is not None:
+            self._end_branch(live, error, live.active.queued if live.active is not None else None)
+
+    # --- operations
+
+    def _advance(self, live: LiveBranch) -> None:
+        """Go on with the branch's operations until one needs the model."""
+        while not live.is_dead:
+            active = live.active
+            if active is not None:
+                if active.rows:
+                    return
+                live.active = None
+                self._guard(live, active.queued, active.on_done)
+                for helper in active.helpers:
+                    self._drop_helper(helper)
+            elif live.queue:
+                queued = live.queue.popleft()
+                self._guard(live, queued, partial(self._start, live, queued))
+            else:
+                return
+
+    def _guard(self, live: LiveBranch, queued: QueuedOperation, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - an operation that fails ends its request, which is told why
+            self._end_branch(live, error, queued)
+        else:
+            if live.active is None and queued.index == len(queued.request.operations) - 1:
+                closing = self._starter.closing_text(live.branch)
+                if closing:
+                    self.outbox.append((queued.request, Closing(closing)))
+                self.outbox.append((queued.request, Ended()))
+
+    def _start(self, live: LiveBranch, queued: QueuedOperation) -> None:
+        branch, operation, index = live.branch, queued.operation, queued.index
+        starter = self._starter
+        match operation:
+            case Text():
+                self._tell(queued, starter.write(branch, operation, index))
+            case Tokens():
+                self._tell(queued, starter.write_tokens(branch, operation, index))
+            case DeclareTools():
+                starter.declare_tools(branch, operation)
+            case RoleBegin():
+                self._tell(queued, starter.begin_role(branch, operation, index))
+            case RoleEnd():
+                starter.end_role(branch, operation)
+            case Join():
+                self._join(live, queued, operation)
+            case Gen() | Select() | Score() | Fork():
+                self._tell(queued, starter.prepare(branch, index))
+                self._start_task(live, queued, operation)
+
+    def _start_task(self, live: LiveBranch, queued: QueuedOperation, operation: Gen | Select | Score | Fork) -> None:
+        match operation:
+            case Gen(params=params) if params.n == 1:
+                self._starter.check_gen(live.branch, operation)
+                self._gen(live, queued, operation)
+            case Gen():
+                self._starter.check_gen(live.branch, operation)
+                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._gen(live, queued, operation))
+            case Select():
+                self._select(live, queued, operation)
+            case Score():
+                task, events = self._starter.score(live.branch, operation, queued.index)
+                self._tell(queued, events)
+                name, index = operation.name, queued.index
+                self._activate(
+                    live, queued, [task], lambda: self._tell(queued, [ValueReady(index, name, task.result())])
+                )
+            case Fork():
+                if operation.num_children < 1:
+                    raise InvalidRequest(f"fork: expected at least 1 child, got {operation.num_children}")
+                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._fork(live, queued, operation))
+
+    def _gen(self, live: LiveBranch, queued: QueuedOperation, operation: Gen) -> None:
+        name, index, params = operation.name, queued.index, operation.params
+        helpers = [self._add_helper(live) for _ in range(params.n - 1)]
+        single = msgspec.structs.replace(params, n=1)
+
+        def emit(text: str) -> None:
+            live.branch.text_since_fork.append(TextPiece(text, False))
+            self._tell(queued, [TextDelta(index, text, name)])
+
+        tasks = [self._starter.gen(live.branch, operation, single, emit)]
+        tasks += [self._starter.gen(helper.branch, operation, single, _ignore) for helper in helpers]
+
+        def finish() -> None:
+            live.branch.seam_start = len(live.branch.token_ids)
+            results: tuple[GenResult, ...] = tuple(
+                task.result(cached or 0) for task, cached in zip(tasks, cached_tokens(), strict=True)
+            )
+            self._tell(queued, [ValueReady(index, name, results)])
+
+        rows = self._activate(live, queued, tasks, finish, helpers)
+
+        def cached_tokens() -> Iterable[int | None]:
+            return [row.cached_tokens for row in rows]
+
+    def _select(self, live: LiveBranch, queued: QueuedOperation, operation: Select) -> None:
+        branch, index = live.branch, queued.index
+        task = self._starter.select(branch, operation)
+        tasks: list[SelectTask] = [task]
+        helpers: list[LiveBranch] = []
+        if operation.method == "unconditional_likelihood_normalized":
+            helper = self._add_helper(live, is_empty=True)
+            helpers.append(helper)
+            tasks.append(self._starter.select_unconditionally(helper.branch, task.choice_tokens))
+
+        def finish() -> None:
+            winner, result = decide(operation, task, tasks[1] if helpers else None, rows[0].cached_tokens or 0)
+            branch.append(task.choice_tokens[winner])
+            branch.seam_start = len(branch.token_ids)
+            branch.text_since_fork.append(TextPiece(result.choice, False))
+            self._tell(
+                queued, [TextDelta(index, result.choice, operation.name), ValueReady(index, operation.name, result)]
+            )
+
+        rows = self._activate(live, queued, tasks, finish, helpers)
+
+    def _fork(self, live: LiveBranch, queued: QueuedOperation, operation: Fork) -> None:
+        children = [self._add(self._child(live.branch)) for _ in range(operation.num_children)]
+        for child in children:
+            self._memory.share(live.branch, child.branch)
+        self._tell(queued, [Forked(queued.index, tuple(child.branch.branch_id for child in children))])
+
+    def _join(self, live: LiveBranch, queued: QueuedOperation, operation: Join) -> None:
+        events = self._starter.prepare(live.branch, queued.index)
+        for branch_id in operation.branch_ids:
+            child = self._live.get(branch_id)
+            if child is None or child.is_dead or child.active is not None or child.queue:
+                raise InvalidRequest(
+                    f"join: expected a branch that lives and has nothing left to do, got branch {branch_id}"
+                )
+            self._starter.prepare(child.branch, queued.index)  # a turn it has ended is closed in its text
+            events += _append_child(live.branch, child.branch, queued.index)
+        self._tell(queued, events)
+
+    def _activate(
+        self,
+        live: LiveBranch,
+        queued: QueuedOperation,
+        tasks: Iterable[Task],
+        on_done: Callable[[], None],
+        helpers: Iterable[LiveBranch] = (),
+    ) -> list[Row]:
+        """Make the tasks rows of the scheduler; `on_done` runs when all have ended."""
+        rows = [Row(task, live.arrival) for task in tasks]
+        live.active = ActiveOperation(queued, [row for row in rows if not row.task.is_done], on_done, list(helpers))
+        for row in live.active.rows:
+            self._owners[row] = live
+            self.scheduler.add(row)
+        return rows
+
+    # --- branches
+
+    def _add(self, branch: Branch) -> LiveBranch:
+        live = LiveBranch(branch)
+        self._num_branches += 1
+        self._live[branch.branch_id] = live
+        return live
+
+    def _child(self, parent: Branch) -> Branch:
+        return Branch(
+            branch_id=self._num_branches,
+            namespace=parent.namespace,
+            seed=parent.seed,
+            path=parent.next_child_path(),
+            token_ids=list(parent.token_ids),
+            seam_start=parent.seam_start,
+            chat=parent.chat.copy() if parent.chat is not None else None,
+            turn_end=parent.turn_end,
+            fork_len=len(parent.token_ids),
+        )
+
+    def _add_helper(self, live: LiveBranch, *, is_empty: bool = False) -> LiveBranch:
+        """A branch that no one outside sees: a copy of the live one, or an empty one."""
+        if is_empty:
+            branch = Branch(self._num_branches, live.branch.namespace, live.branch.seed, live.branch.path)
+        else:
+            branch = self._child(live.branch)
+            self._memory.share(live.branch, branch)
+        self._num_branches += 1
+        helper = LiveBranch(branch, arrival=live.arrival)
+        self._helpers.append(helper)
+        return helper
+
+    def _drop_helper(self, helper: LiveBranch) -> None:
+        self._memory.release(helper.branch)
+        self._helpers.remove(helper)
+
+    def _end_branch(self, live: LiveBranch, error: BaseException, queued: QueuedOperation | None) -> None:
+        """Stop all a branch does. The request of `queued` ends with `error`, and so does every other one on it."""
+        if live.is_dead:
+            return
+        live.is_dead = True
+        open_requests: dict[Request, int | None] = {}
+        if queued is not None:
+            open_requests[queued.request] = queued.index
+        if live.active is not None:
+            open_requests.setdefault(live.active.queued.request, live.active.queued.index)
+            for row in live.active.rows:
+                del self._owners[row]
+                self.scheduler.remove(row)
+            for helper in live.active.helpers:
+                self._drop_helper(helper)
+            live.active = None
+        for each in live.queue:
+            open_requests.setdefault(each.request, None)
+        live.queue.clear()
+        self._memory.release(live.branch)
+        self.outbox.extend((request, Ended(error, index)) for request, index in open_requests.items())
+
+    def _tell(self, queued: QueuedOperation, events: Iterable[Event]) -> None:
+        self.outbox.extend((queued.request, event) for event in events)
+
+
+def _append_child(branch: Branch, child: Branch, index: int) -> list[Event]:
+    """Append what a child added since its fork: its own tokens, or its text where it rewrote the seam."""
+    gained = child.text_since_fork
+    if child.token_ids[: child.fork_len] == branch.token_ids[: child.fork_len]:
+        branch.append(child.token_ids[child.fork_len :])
+        branch.seam_start = len(branch.token_ids)
+    else:
+        branch.buffer += [TextPiece(piece.text, piece.has_special) for piece in gained]
+    branch.text_since_fork += gained
+    text = "".join(piece.text for piece in gained)
+    return [TextDelta(index, text)] if text else []
+
+
+def _ignore(text: str) -> None:
+    """The text of further samples is not streamed."""

@@ -1,0 +1,139 @@
+"""The xgrammar engine: what its masks, rollback, forks and ends really do."""
+
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from palmette.grammar.compiler import GrammarCompiler
+from palmette.grammar.errors import UnsatisfiableConstraint
+from palmette.grammar.matcher import Matcher
+from palmette.grammar.spec import Choice, Constraint, Ebnf, JsonSchema, Regex
+from palmette.grammar.vocabulary import Vocabulary
+
+CONSTRAINTS: list[Constraint] = [
+    Regex(r"\d+"),
+    Regex(r"(ab|a)*c?é"),
+    Ebnf('root ::= "(" root ")" | "ab" | [a-c]{2,4}'),
+    JsonSchema('{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}'),
+    JsonSchema("{}"),
+    Choice(("cat", "cattle", "dog")),
+]
+
+
+def _advance(walker, matcher: Matcher, rng: random.Random, num_tokens: int) -> list[int]:
+    path: list[int] = []
+    for _ in range(num_tokens):
+        allowed = [i for i in walker.mask(matcher) if i not in walker.vocabulary.stop_token_ids]
+        if not allowed:
+            break
+        path.append(rng.choice(allowed))
+        assert matcher.accept_token(path[-1])
+    return path
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(CONSTRAINTS), st.integers(0, 12), st.integers(0, 12), st.integers(0, 2**32))
+def test_rollback_and_fork_equal_replay(walker, constraint: Constraint, ahead: int, more: int, seed: int) -> None:
+    rng = random.Random(seed)
+    compiled = walker.compiler.compile(constraint)
+    matcher = compiled.new_matcher()
+    path = _advance(walker, matcher, rng, ahead)
+    twin = matcher.fork()
+    extra = _advance(walker, matcher, rng, more)
+    matcher.rollback(len(extra))
+    replayed = compiled.new_matcher()
+    assert all(replayed.accept_token(token_id) for token_id in path)
+    for other in (matcher, twin):
+        assert walker.mask(other) == walker.mask(replayed)
+        assert other.is_completed is replayed.is_completed
+        assert other.is_terminated is replayed.is_terminated
+        assert other.forced_text() == replayed.forced_text()
+    with pytest.raises(ValueError, match="num_tokens"):
+        matcher.rollback(len(path) + 1)
+    with pytest.raises(ValueError, match="num_tokens"):
+        matcher.rollback(-1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(CONSTRAINTS), st.integers(0, 15), st.integers(0, 2**32))
+def test_masks_equal_brute_force(walker, constraint: Constraint, ahead: int, seed: int) -> None:
+    matcher = walker.compiler.compile(constraint).new_matcher()
+    _advance(walker, matcher, random.Random(seed), ahead)
+    allowed = set(walker.mask(matcher)) - walker.vocabulary.stop_token_ids
+    for token_id in range(-1, walker.vocabulary.vocab_size + 40):
+        is_accepted = matcher.accept_token(token_id)
+        assert is_accepted is (token_id in allowed), token_id
+        if is_accepted:
+            matcher.rollback(1)
+    assert set(walker.mask(matcher)) - walker.vocabulary.stop_token_ids == allowed
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(CONSTRAINTS), st.integers(0, 15), st.integers(0, 2**32))
+def test_forced_text_is_accepted(walker, constraint: Constraint, ahead: int, seed: int) -> None:
+    matcher = walker.compiler.compile(constraint).new_matcher()
+    _advance(walker, matcher, random.Random(seed), ahead)
+    for byte in matcher.forced_text():
+        assert [i for i in walker.mask(matcher) if i < 256] == [byte]
+        assert matcher.accept_token(byte)
+
+
+def test_a_digit_is_completed_but_not_terminated(walker) -> None:
+    matcher = walker.compiler.compile(Regex(r"\d+")).new_matcher()
+    assert matcher.accept_token(ord("7"))
+    assert (matcher.is_completed, matcher.is_terminated) == (True, False)
+
+
+def test_a_closed_object_is_terminated(walker) -> None:
+    matcher = walker.compiler.compile(JsonSchema('{"type": "object", "properties": {}}')).new_matcher()
+    assert matcher.forced_text() == b"{}"
+    for byte in b"{}":
+        assert not matcher.is_completed
+        assert matcher.accept_token(byte)
+    assert (matcher.is_completed, matcher.is_terminated) == (True, True)
+    assert not matcher.accept_token(ord(" "))
+    assert matcher.is_terminated
+
+
+def test_forced_text_may_end_inside_a_character(walker) -> None:
+    matcher = walker.compiler.compile(Regex("[éè]x")).new_matcher()
+    assert matcher.forced_text() == b"\xc3"
+    matcher = walker.compiler.compile(Regex("éa")).new_matcher()
+    assert matcher.accept_token(0xC3)
+    assert matcher.forced_text() == b"\xa9a"
+
+
+def test_tokens_without_text_are_never_accepted(walker, capfd: pytest.CaptureFixture[str]) -> None:
+    matcher = walker.compiler.compile(Regex("[^x]*")).new_matcher()
+    allowed = walker.mask(matcher)
+    for token_id, token in enumerate(walker.vocabulary.token_bytes):
+        if token is None or token_id in walker.vocabulary.stop_token_ids:
+            assert not matcher.accept_token(token_id)
+            assert (token_id in allowed) is (token_id in walker.vocabulary.stop_token_ids)
+    assert capfd.readouterr().err == ""
+
+
+def test_nothing_forbidden_and_no_stray_bits() -> None:
+    vocabulary = Vocabulary((b"a", b"b", b"", b"stop"), frozenset({3}))
+    matcher = GrammarCompiler(vocabulary).compile(Regex("[ab]*")).new_matcher()
+    row = torch.zeros(1, dtype=torch.int32)
+    matcher.fill_bitmask(row)
+    assert row.tolist() == [0b1011]
+
+
+def test_a_vocabulary_that_cannot_begin(walker) -> None:
+    with pytest.raises(UnsatisfiableConstraint):
+        GrammarCompiler(Vocabulary((b"a", None), frozenset({1}))).compile(Regex("b+"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [torch.zeros(3, dtype=torch.int32), torch.zeros(10, dtype=torch.int64), torch.zeros(1, 10, dtype=torch.int32)],
+)
+@pytest.mark.parametrize("constraint", [Regex("a"), Choice(("a", "b"))])
+def test_wrong_rows_raise(walker, constraint: Constraint, row: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="row"):
+        walker.compiler.compile(constraint).new_matcher().fill_bitmask(row)
