@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from threading import Lock
 
 from ..grammar.compiler import GrammarCompiler
 from ..grammar.errors import GrammarError
 from ..lang.events import Event, Forked
 from ..lang.ir import Fork, Gen, Operation
+from .delivery import Delivery, Mailbox
 from .engine_thread import EngineThread
 from .request import Ended, Request
 
@@ -14,10 +16,10 @@ from .request import Ended, Request
 class LocalBranch:
     """One branch of the engine, seen from an event loop."""
 
-    def __init__(self, branch_id: int, thread: EngineThread, compiler: GrammarCompiler) -> None:
+    def __init__(self, branch_id: int, backend: "LocalBackend") -> None:
         self._branch_id = branch_id
-        self._thread = thread
-        self._compiler = compiler
+        self._backend = backend
+        self._thread = backend.thread
         self._is_closed = False
 
     @property
@@ -30,13 +32,13 @@ class LocalBranch:
         for index, operation in enumerate(operations):
             if isinstance(operation, Gen) and operation.constraint is not None:
                 try:
-                    await asyncio.to_thread(self._compiler.compile, operation.constraint)
+                    await asyncio.to_thread(self._backend.compiler.compile, operation.constraint)
                 except GrammarError as error:
                     _blame(error, index)
                     raise
-        loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[Event | Ended] = asyncio.Queue()
-        request = Request(self._branch_id, tuple(operations), lambda item: _post(loop, arrived, item))
+        arrived: Mailbox = asyncio.Queue()
+        delivery = self._backend.delivery()
+        request = Request(self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item))
         self._thread.tell(lambda core: core.submit(request))
         has_ended = False
         try:
@@ -59,7 +61,7 @@ class LocalBranch:
         try:
             async for event in self.run([Fork(num_children)]):
                 if isinstance(event, Forked):
-                    children = [LocalBranch(each, self._thread, self._compiler) for each in event.branch_ids]
+                    children = [LocalBranch(each, self._backend) for each in event.branch_ids]
         except BaseException:
             for child in children:
                 await child.close()
@@ -77,27 +79,23 @@ class LocalBackend:
     """Opens branches on an engine thread."""
 
     def __init__(self, thread: EngineThread, compiler: GrammarCompiler) -> None:
-        self._thread = thread
-        self._compiler = compiler
+        self.thread = thread
+        self.compiler = compiler
+        self._deliveries: dict[asyncio.AbstractEventLoop, Delivery] = {}
+        self._lock = Lock()
 
     async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> LocalBranch:
         """See `Backend`."""
-        branch_id = await asyncio.wrap_future(self._thread.ask(lambda core: core.open_branch(seed, cache_salt)))
-        return LocalBranch(branch_id, self._thread, self._compiler)
+        branch_id = await asyncio.wrap_future(self.thread.ask(lambda core: core.open_branch(seed, cache_salt)))
+        return LocalBranch(branch_id, self)
 
     async def flush_cache(self) -> None:
         """See `Backend`."""
-        await asyncio.wrap_future(self._thread.ask(lambda core: core.flush_cache()))
+        await asyncio.wrap_future(self.thread.ask(lambda core: core.flush_cache()))
 
     async def aclose(self) -> None:
         """End the engine's thread; waits for the step that runs, also while the interpreter goes down."""
         self._thread.close()
-
-
-def _post(loop: asyncio.AbstractEventLoop, arrived: "asyncio.Queue[Event | Ended]", item: Event | Ended) -> None:
-    # A loop that has closed has nobody left to tell.
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(arrived.put_nowait, item)
 
 
 def _blame(error: BaseException, operation_index: int | None) -> None:

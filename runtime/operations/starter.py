@@ -61,8 +61,7 @@ class Starter:
     def write_tokens(self, branch: Branch, operation: Tokens, index: int) -> list[Event]:
         """Append token ids as they are."""
         for token_id in operation.token_ids:
-            if not 0 <= token_id < self._vocab_size:
-                raise InvalidRequest(f"input_ids: expected token ids in [0, {self._vocab_size}), got {token_id}")
+            self._check_token_id("input_ids", token_id)
         events = self._close_turn(branch, index)
         flush_buffer(branch, self._tokenizer)
         branch.append(list(operation.token_ids))
@@ -108,9 +107,12 @@ class Starter:
     def check_gen(self, branch: Branch, operation: Gen) -> None:
         """Refuse a generation that cannot be.
 
-        Raises: EmptyPrompt, RequestTooLong, GrammarError.
+        Raises: EmptyPrompt, RequestTooLong, InvalidRequest, GrammarError.
         """
         self._check_len(branch, operation.params.max_new_tokens)
+        for name in ("logit_bias", "stop_token_ids"):
+            for token_id in getattr(operation.params, name):
+                self._check_token_id(name, token_id)
         for pattern in operation.params.stop_regex:
             stop_automaton(pattern)
         if operation.constraint is not None:
@@ -203,6 +205,10 @@ class Starter:
         if num_cells > limits.pool_len:
             hint = "shorten it, lower max_tokens, or give the engine a larger max_total_tokens"
             raise RequestTooLong("the text with what it may gain", num_cells, "the KV pool", limits.pool_len, hint)
+
+    def _check_token_id(self, name: str, token_id: int) -> None:
+        if not 0 <= token_id < self._vocab_size:
+            raise InvalidRequest(f"{name}: expected token ids in [0, {self._vocab_size}), got {token_id}")
 
     def _token_text(self, token_id: int) -> str:
         return self._tokenizer.decode([token_id], skip_special_tokens=False)

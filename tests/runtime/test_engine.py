@@ -248,6 +248,8 @@ def test_what_cannot_be_is_refused_with_its_numbers() -> None:
     assert (error.num_tokens, error.limit) == (40, 32)
     assert isinstance(harness.answer([tokens(VOCAB_SIZE)]).error, InvalidRequest)
     assert isinstance(harness.answer([tokens(1), Fork(0)]).error, InvalidRequest)
+    for field in ({"logit_bias": {VOCAB_SIZE: 1.0}}, {"stop_token_ids": (VOCAB_SIZE,)}, {"stop_regex": ("a*",)}):
+        assert isinstance(Harness().answer([tokens(1), gen(2, **field)]).error, InvalidRequest), field
     ended = Harness().answer([tokens(1), gen(2), Gen("y", constraint=Regex("("))])
     assert isinstance(ended.error, GrammarError)
     assert ended.ended is not None
