@@ -122,7 +122,7 @@ class XGrammarMatcher:
         if not self.is_completed:
             return False
         if self._is_terminated is None:
-            self._is_terminated = True
+            self._is_terminated = not self.has_next()
         return self._is_terminated
 
     def has_next(self) -> bool:

@@ -388,6 +388,8 @@ def test_unsatisfiable(walker, schema_of: Callable[..., JsonSchema], schema: obj
          ["[null]", "[null,1]"], ["[]", "[1]", "[null,1,1]"]),
         ({"type": "array", "items": [{"type": "null"}], "additionalItems": {"type": "integer"}},
          ["[]", "[null]", "[null,1,2]"], ["[1]", "[null,null]"]),
+        ({"allOf": [{"prefixItems": [{"type": "integer"}], "items": True}, {"items": {"maximum": 5}}]},
+         ["[5]", "[1,2]"], ["[6]", "[1,6]"]),
         ({"type": "integer", "multipleOf": 7, "minimum": -7, "maximum": 20}, ["-7", "0", "14"], ["1", "21", "-14"]),
         ({"type": ["integer", "null"], "minimum": 0}, ["null", "0"], ["-1", '"a"', "1.5"]),
         ({"enum": [1, "a", None, [1, {"b": 2.5}]]}, ["1", '"a"', "null", '[1,{"b":2.5}]'], ["2", "[1]"]),

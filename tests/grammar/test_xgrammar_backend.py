@@ -43,9 +43,10 @@ def test_rollback_and_fork_equal_replay(walker, constraint: Constraint, ahead: i
     path = _advance(walker, matcher, rng, ahead)
     twin = matcher.fork()
     extra = _advance(walker, matcher, rng, more)
-    matcher.rollback(len(extra))
     replayed = compiled.new_matcher()
     assert all(replayed.accept_token(token_id) for token_id in path)
+    assert walker.mask(twin) == walker.mask(replayed)  # the fork stays where it was made
+    matcher.rollback(len(extra))
     for other in (matcher, twin):
         assert walker.mask(other) == walker.mask(replayed)
         assert other.is_completed is replayed.is_completed
