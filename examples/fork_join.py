@@ -10,7 +10,7 @@ def atlas(s):
     s += "Capitals of the world.\n"
     forks = s.fork(len(COUNTRIES))
     for fork, country in zip(forks, COUNTRIES, strict=True):
-        fork += f"The capital of {country} is " + pm.gen("capital", max_tokens=8, stop=[".", "\n"], temperature=0)
+        fork += f"The capital of {country} is" + pm.gen("capital", max_tokens=8, stop=[".", "\n"], temperature=0)
     forks.join()  # gathers the children's variables into lists
     s += "All of them: " + ", ".join(s["capital"]) + "\n"
 
@@ -19,8 +19,8 @@ def atlas(s):
 def two_sentences(s):
     s += "A short text. "
     forks = s.fork(2)
-    forks[0] += "The sky is " + pm.gen("sky", max_tokens=4, stop=".", temperature=0) + ". "
-    forks[1] += "The grass is " + pm.gen("grass", max_tokens=4, stop=".", temperature=0) + "."
+    forks[0] += "The sky is" + pm.gen("sky", max_tokens=4, stop=".", temperature=0) + ". "
+    forks[1] += "The grass is" + pm.gen("grass", max_tokens=4, stop=".", temperature=0) + "."
     forks.join("concate_and_append")  # appends what the children wrote, without computing it again as text
 
 

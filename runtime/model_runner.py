@@ -100,13 +100,18 @@ class _BatchBuilder:
     def split(self, logits: Tensor) -> list[RowLogits]:
         """Logits of the wanted tokens, [num_wanted, vocab_size], by row."""
         rows: list[RowLogits] = []
+        none = logits[:0]
         offset = 0
         for scores, wants_last, num_inner in self._counts:
             num_scores = len(scores)
             after = offset + num_scores + wants_last
-            last = logits[after - 1] if wants_last else None
             rows.append(
-                RowLogits(scores, logits[offset : offset + num_scores], last, logits[after : after + num_inner])
+                RowLogits(
+                    scores,
+                    logits[offset : offset + num_scores] if num_scores else none,
+                    logits[after - 1] if wants_last else None,
+                    logits[after : after + num_inner] if num_inner else none,
+                )
             )
             offset = after + num_inner
         return rows

@@ -89,6 +89,6 @@ def schema_of() -> Callable[..., JsonSchema]:
     """A constraint from a schema as Python data."""
 
     def make(schema: object, **options: object) -> JsonSchema:
-        return JsonSchema(json.dumps(schema), **options)  # type: ignore[arg-type]
+        return JsonSchema(json.dumps(schema), **{"whitespace": "compact", **options})  # type: ignore[arg-type]
 
     return make

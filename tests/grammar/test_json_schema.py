@@ -113,7 +113,7 @@ def test_random_walks_end_in_valid_documents(walker, schema: object, whitespace:
 def test_what_is_accepted_validates(schema: object, value: object) -> None:
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     try:
-        is_accepted = accepts(JsonSchema(json.dumps(schema), reading="literal"), text)
+        is_accepted = accepts(JsonSchema(json.dumps(schema), whitespace="compact", reading="literal"), text)
     except (UnsupportedSchema, UnsatisfiableConstraint):
         return
     assert is_accepted <= jsonschema.Draft202012Validator(schema).is_valid(value)
@@ -178,7 +178,7 @@ def test_pydantic_models(walker, model: type[pydantic.BaseModel], whitespace: st
 
 
 def test_msgspec_structs(walker) -> None:
-    constraint = JsonSchema(json.dumps(msgspec.json.schema(Event)))
+    constraint = JsonSchema(json.dumps(msgspec.json.schema(Event)), whitespace="compact")
     assert walker.check_documents(constraint) >= 4
     text = msgspec.json.encode(Event("t", ["a"], None, Event("u", ["b"]))).decode()
     assert accepts(constraint, text)
@@ -242,7 +242,7 @@ def test_additional_keys_are_none_of_the_declared(schema_of: Callable[..., JsonS
     ['"\\ud800"', '"\\udc00\\ud800"', '"\n"', '"\\x"', '"a', "01", "-", "1.", ".5", "+1", "NaN", "1e", "-01", ""],
 )
 def test_what_is_not_json_is_not_accepted(text: str) -> None:
-    assert not accepts(JsonSchema("{}"), text)
+    assert not accepts(JsonSchema("{}", whitespace="compact"), text)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_what_is_not_json_is_not_accepted(text: str) -> None:
 )
 def test_what_is_json_is_accepted(text: str) -> None:
     json.loads(text)
-    assert accepts(JsonSchema("{}"), text)
+    assert accepts(JsonSchema("{}", whitespace="compact"), text)
 
 
 def test_lengths_count_characters(schema_of: Callable[..., JsonSchema]) -> None:
@@ -331,7 +331,7 @@ def test_refuses(schema_of: Callable[..., JsonSchema], schema: object, pointer: 
 )  # fmt: skip
 def test_invalid(text: str, pointer: str) -> None:
     with pytest.raises(InvalidSchema) as caught:
-        compile_schema(JsonSchema(text))
+        compile_schema(JsonSchema(text, whitespace="compact"))
     assert caught.value.pointer == pointer
 
 

@@ -39,7 +39,7 @@ def test_nothing_invalid_gets_through(draft: str, reading: Reading) -> None:
 def _outcome(compiler: GrammarCompiler, group: dict, reading: Reading) -> str:
     """What becomes of a group: right, stricter than need be, refused, or let through."""
     try:
-        compiled = compiler.compile(JsonSchema(json.dumps(group["schema"]), reading=reading))
+        compiled = compiler.compile(JsonSchema(json.dumps(group["schema"]), whitespace="compact", reading=reading))
     except UnsatisfiableConstraint:
         return "right" if not any(test["valid"] for test in group["tests"]) else "unsatisfiable, wrongly"
     except GrammarError:

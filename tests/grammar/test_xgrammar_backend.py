@@ -17,7 +17,7 @@ CONSTRAINTS: list[Constraint] = [
     Regex(r"\d+"),
     Regex(r"(ab|a)*c?é"),
     Ebnf('root ::= "(" root ")" | "ab" | [a-c]{2,4}'),
-    JsonSchema('{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}'),
+    JsonSchema('{"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}}', "compact"),
     JsonSchema("{}"),
     Choice(("cat", "cattle", "dog")),
 ]
@@ -89,7 +89,7 @@ def test_a_digit_is_completed_but_not_terminated(walker) -> None:
 
 
 def test_a_closed_object_is_terminated(walker) -> None:
-    matcher = walker.compiler.compile(JsonSchema('{"type": "object", "properties": {}}')).new_matcher()
+    matcher = walker.compiler.compile(JsonSchema('{"type": "object", "properties": {}}', "compact")).new_matcher()
     assert matcher.forced_text() == b"{}"
     for byte in b"{}":
         assert not matcher.is_completed
