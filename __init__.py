@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .grammar.errors import GrammarError
 from .lang.agent import Agent, AgentResult, agent
 from .lang.agent_step import AgentStep
 from .lang.backend import Backend, Branch
@@ -42,6 +43,7 @@ from .lang.sampling_params import SamplingParams
 from .lang.state import ProgramState
 from .lang.state_group import StateGroup
 from .lang.tools import ToolFunction, tool
+from .runtime.errors import EngineError
 
 if TYPE_CHECKING:
     from .runtime.embedded import Engine
@@ -55,7 +57,9 @@ __all__ = [
     "BackendNotSet",
     "Branch",
     "Engine",
+    "EngineError",
     "Function",
+    "GrammarError",
     "InvalidArgument",
     "PalmetteError",
     "ProgramError",

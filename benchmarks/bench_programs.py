@@ -17,7 +17,6 @@ from model import count_tokens_of, sprig_path
 from palmette_side import PalmetteSide
 from report import summary_lines, table_of, to_json
 from rich.console import Console
-from transformers.utils import logging as transformers_logging
 from transformers_peer import TransformersPeer
 from workloads import SIZES, make_workloads
 
@@ -28,7 +27,6 @@ def main(arguments: list[str] | None = None) -> list[Comparison]:
     """Run the benchmark; `arguments` as on the command line."""
     options = _parse(arguments)
     torch.set_num_threads(options.threads)
-    transformers_logging.disable_progress_bar()
     console = Console(width=None if Console().is_terminal else 150)
     environment = describe_environment()
     console.print(environment_line(environment), soft_wrap=True)

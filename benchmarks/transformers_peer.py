@@ -19,6 +19,7 @@ class TransformersPeer:
     name = "transformers"
 
     def __init__(self, model_path: Path) -> None:
+        transformers.utils.logging.disable_progress_bar()
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(model_path, padding_side="left")
         model = transformers.AutoModelForCausalLM.from_pretrained(
             model_path, dtype=torch.float32, attn_implementation="sdpa"
@@ -126,8 +127,8 @@ class TransformersPeer:
         compiler = xgrammar.GrammarCompiler(info)  # keeps what it has compiled
 
         def compile_schema(schema: str) -> object:
-            # palmette's layout: no white space between the parts.
-            return compiler.compile_json_schema(schema, any_whitespace=False, separators=(",", ":"))
+            # palmette's layout: one space after commas and colons, and no other white space.
+            return compiler.compile_json_schema(schema, any_whitespace=False, separators=(", ", ": "))
 
         return compile_schema
 

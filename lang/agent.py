@@ -1,7 +1,7 @@
 """The agent loop: the model calls tools, reads what they give back, and answers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,8 @@ def agent(
     `max_steps`: calls of tools before it must answer; `max_tokens`: of each text and each call that the model
     writes, by default the run's. Raises `InvalidArgument`, and `UnsupportedTool` for a function that cannot be one.
     """
+    if not isinstance(tools, Iterable):
+        raise InvalidArgument("tools", "a list of functions", tools)
     functions = [each if isinstance(each, ToolFunction) else ToolFunction(each) for each in tools]
     names = [each.name for each in functions]
     if not functions or len(set(names)) < len(names):

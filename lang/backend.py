@@ -45,7 +45,7 @@ class Backend(Protocol):
         """A new, empty branch. `seed`: the key of all its noise; `cache_salt`: shares cache only with its equals."""
         ...
 
-    async def flush_cache(self) -> None:
+    async def aflush_cache(self) -> None:
         """Forget all cached prefixes that no live branch uses."""
         ...
 

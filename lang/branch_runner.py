@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 
 from .backend import Branch
 from .entry import Entry, Failure
@@ -22,11 +23,13 @@ class ForkPoint:
 class JoinEntry(Entry):
     """Appends the texts of `children`; their ids are known only once they are open."""
 
-    __slots__ = ("children",)
+    __slots__ = ("added", "children")
 
-    def __init__(self, children: "tuple[BranchRunner, ...]", index: int, source: str) -> None:
+    def __init__(self, children: "tuple[BranchRunner, ...]", added: Sequence[Entry], index: int, source: str) -> None:
+        """`added`: what the children recorded since the fork, one child after the other."""
         super().__init__(Join(()), index, source)
         self.children = children
+        self.added = tuple(added)
 
 
 Step = Entry | ForkPoint
@@ -245,13 +248,18 @@ class _NoValue(PalmetteError):
 
 
 async def _whole(opening: Coroutine[object, object, Sequence[Branch]]) -> Sequence[Branch]:
-    """Await `opening`; should the caller be cancelled meanwhile, no branch that it opened is lost."""
+    """Await `opening`; should the caller be cancelled meanwhile, what it still opens is closed.
+
+    It is not cancelled itself: the backend may have opened a branch whose id is not here yet, and which then nobody
+    could close.
+    """
     task = asyncio.ensure_future(opening)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.wait([task])
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # cancelled once more: it is on its way out, the opening first
+                await asyncio.wait([task])
         if not task.cancelled() and task.exception() is None:
             for branch in task.result():
                 await branch.close()

@@ -77,4 +77,4 @@ def set_default_backend(backend: Backend | None) -> None:
 
 def flush_cache(backend: Backend | None = None) -> None:
     """Forget all cached prefixes that no live branch uses."""
-    PORTAL.call((backend or DEFAULT_BACKEND.get()).flush_cache())
+    PORTAL.call((backend or DEFAULT_BACKEND.get()).aflush_cache())

@@ -8,6 +8,13 @@ PalmetteError
 ├── BackendNotSet (RuntimeError)       a program was to run, and nothing says on what
 ├── UnsupportedTool (TypeError)        a function's signature cannot be made into a tool
 └── AgentError                         the agent loop could not reach an answer
+
+There are three roots, all named in `palmette`, and `except (PalmetteError, EngineError, GrammarError)` catches whatever
+the package raises on purpose:
+
+    PalmetteError    the program is wrong, or an operation of it failed; then `__cause__` is one of the other two
+    EngineError      an `Engine` cannot be made, or cannot do what `generate` asks of it
+    GrammarError     a constraint that was given to `Engine.generate` cannot be read, met or enforced
 """
 
 from collections.abc import Iterable, Sequence

@@ -81,9 +81,17 @@ class ProgramRun:
             PORTAL.post(runner.pulse.beat)
 
     def wait(self, waiter: Callable[[], Coroutine[object, object, T]]) -> T:
-        """Submit, then block until `waiter()`, run on the loop, returns."""
+        """Submit, then block until `waiter()`, run on the loop, returns.
+
+        Ctrl-C meanwhile cancels the program, also where it is read from outside, since nobody is left to read it.
+        """
         self.submit()
-        return PORTAL.call(waiter())
+        try:
+            return PORTAL.call(waiter())
+        except KeyboardInterrupt as interrupt:
+            if self.is_outside:
+                self.cancel(interrupt)
+            raise
 
     async def wait_async(self, waiter: Callable[[], Coroutine[object, object, T]]) -> T:
         """`wait` for a caller that is itself on an event loop."""
@@ -156,6 +164,8 @@ class ProgramRun:
                 runner.cancel(self._cancel_cause)
 
     def _cancel(self, cause: BaseException) -> None:
+        if self.over.is_set():
+            return
         self._cancel_cause = cause
         for runner in list(self._runners):
             runner.cancel(cause)
@@ -167,6 +177,8 @@ class ProgramRun:
         for runner in self._runners:
             if runner.failure is not None and not runner.failure.is_surfaced:
                 raise runner.failure.error()
+        if self._cancel_cause is not None:
+            raise Failure(self.program, self.root.label, None, self._cancel_cause).error()
         self._end()
 
     async def _abort(self, error: BaseException) -> None:

@@ -33,6 +33,12 @@ SAMPLING_OPTIONS = (
 )
 """What the gens of the program inherit where they do not say otherwise."""
 
+_REFUSED = {
+    "use_thread": "leave it out; the backend runs all branches at the same time, and stream=True runs the program "
+    "in a thread of its own"
+}
+"""Names of SGLang that would do nothing here, and why."""
+
 RUN_OPTIONS = (*SAMPLING_OPTIONS, "seed", "cache_salt", "stream", "backend")
 
 
@@ -77,7 +83,8 @@ def split_keywords(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """(arguments of the program, run options); a name that is both goes to the program.
 
-    `takes_any`: the program has a `**keywords` of its own. Raises `TypeError` on a name that is neither.
+    `takes_any`: the program has a `**keywords` of its own. Raises `TypeError` on a name that is neither,
+    `InvalidArgument` on one of SGLang's that would do nothing.
     """
     arguments: dict[str, Any] = {}
     options: dict[str, Any] = {}
@@ -88,6 +95,8 @@ def split_keywords(
             options[name] = value
         elif takes_any:
             arguments[name] = value
+        elif name in _REFUSED:
+            raise InvalidArgument(name, "nothing: this argument is not supported", value, _REFUSED[name])
         else:
             raise TypeError(
                 f"{program}() got an unexpected argument {name!r}; expected its parameters "

@@ -1,11 +1,15 @@
 """SamplingParams: how one generation picks and ends its tokens, checked when it is made."""
 
 import math
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from .errors import InvalidArgument
+
+_MAX_LOGIT_BIAS = 1e30
+"""Further from 0 than any logit, and far enough from the end of float32 that a sum of the two stays finite."""
 
 
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +98,8 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
         )
         for token_id, bias in self.logit_bias.items():
             _check(_is_int(token_id) and token_id >= 0, "logit_bias", "token ids (integers >= 0) as keys", token_id)
-            _check(_is_number(bias), f"logit_bias[{token_id}]", "a finite number", bias)
+            is_good = _is_number(bias) and abs(bias) <= _MAX_LOGIT_BIAS
+            _check(is_good, f"logit_bias[{token_id}]", f"a number in [-{_MAX_LOGIT_BIAS}, {_MAX_LOGIT_BIAS}]", bias)
         _check(
             self.seed is None or (_is_int(self.seed) and 0 <= self.seed < 2**64),
             "seed",
@@ -103,6 +108,8 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
         )
         _check_strings("stop", self.stop)
         _check_strings("stop_regex", self.stop_regex)
+        for pattern in self.stop_regex:
+            _check_pattern("stop_regex", pattern)
         for token_id in self.stop_token_ids:
             _check(_is_int(token_id) and token_id >= 0, "stop_token_ids", "token ids (integers >= 0)", token_id)
         _check(
@@ -136,3 +143,11 @@ def _check_strings(name: str, values: tuple[str, ...]) -> None:
     _check(isinstance(values, tuple), name, "a tuple of strings", values)
     for value in values:
         _check(isinstance(value, str) and value != "", name, "non-empty strings", value)
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    """What this lets through may still be more than a backend can watch for."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise InvalidArgument(name, "a regular expression in Python syntax", pattern, str(error)) from error

@@ -1,7 +1,7 @@
 """ProgramState: the `s` that a program appends to and reads from."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal, overload
 
 from .errors import InvalidArgument, StateError
@@ -112,6 +112,14 @@ class ProgramState:
         """Wait until all that was appended has run; raises what failed."""
         self._transcript.settle()
 
+    def cancel(self) -> None:
+        """Stop the program and all its branches; may be called from any thread, and does nothing once it has ended.
+
+        What had a value by then can still be read, every other read raises. The function itself stops at its next
+        read.
+        """
+        self._transcript.run.cancel(StateError("the program was cancelled"))
+
     def error(self) -> BaseException | None:
         """What went wrong, or None; waits like `text`."""
         try:
@@ -123,7 +131,11 @@ class ProgramState:
         return None
 
     def text_iter(self, var_name: str | None = None) -> Iterator[str]:
-        """The text, or that of one variable, from its begin, in chunks as it grows; raises what fails."""
+        """The text, or that of one variable, from its begin, in chunks as it grows; raises what fails.
+
+        To leave it early leaves the program running, for another reader; `cancel` stops it, and so does Ctrl-C while
+        this waits.
+        """
         reader = self._reader(var_name)
         while (chunk := self._transcript.run.wait(reader.next_chunk)) is not None:
             yield chunk
@@ -150,12 +162,19 @@ class ProgramState:
 
     # Branching
 
-    def fork(self, size: int = 1) -> "StateGroup[ProgramState]":
+    def fork(self, size: int = 1, position_ids_offset: None = None) -> "StateGroup[ProgramState]":
         """Branches that begin with all of this text and its variables. Raises `InvalidArgument` unless `size` >= 1.
 
         They run at the same time as each other and as this one. `join` brings them back; as a context manager the
-        group joins at the end.
+        group joins at the end. `position_ids_offset` is refused: the positions of a branch follow from its text.
         """
+        if position_ids_offset is not None:
+            raise InvalidArgument(
+                "position_ids_offset",
+                "nothing: this argument is not supported",
+                position_ids_offset,
+                "leave it out; a branch goes on at the position where the text before it ends",
+            )
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise InvalidArgument("fork", "a number of branches >= 1", size)
         transcripts = self._transcript.fork(size)
@@ -195,7 +214,12 @@ class ProgramState:
     @contextmanager
     def _open_turn(self, role: str) -> Iterator[None]:
         self._transcript.begin_role(role)
-        yield
+        try:
+            yield
+        except BaseException:
+            with suppress(StateError):  # the body may have ended the turn, or the program itself
+                self._transcript.end_role(role)  # so that who catches the exception can go on with another turn
+            raise
         self._transcript.end_role(role)
 
     def _reader(self, var_name: str | None) -> TextReader | VariableReader:

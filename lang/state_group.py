@@ -29,8 +29,10 @@ class StateGroup(Generic[S]):
         """End the branches and bring back what they made; raises if any of them failed.
 
         "gather_variable": each variable set in a branch since the fork becomes, in the state that was forked, the
-        list of its values. "concate_and_append": the texts that the branches added are appended, in order. Either
-        way the branches can still be read. Raises `StateError` on a second join.
+        list of its values. That replaces a variable of that name from before the fork; SGLang keeps the old one, and
+        a program that forks in a loop reads the first round's values in all the others. "concate_and_append": the
+        texts that the branches added are appended, in order. Either way the branches can still be read. Raises
+        `StateError` on a second join.
         """
         if mode not in ("gather_variable", "concate_and_append"):
             raise InvalidArgument("mode", '"gather_variable" or "concate_and_append"', mode)
@@ -47,7 +49,9 @@ class StateGroup(Generic[S]):
             self._gather()
             run.close_runners(runners)
         else:
-            source.record(JoinEntry(runners, len(source.log), user_source_line()))  # closes them once it has the texts
+            added = [entry for transcript in self._transcripts for entry in transcript.log[transcript.forked_len :]]
+            join = JoinEntry(runners, added, len(source.log), user_source_line())
+            source.record(join)  # it closes the branches once it has their texts
             if run.is_streaming:
                 run.submit()
 

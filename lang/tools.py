@@ -86,6 +86,9 @@ def tool(func: Callable[..., Any] | None = None, *, name: str | None = None, des
 
 
 def _tool_name(func: Callable[..., Any], name: str | None) -> str:
+    if isinstance(func, type) or not callable(func):
+        kind = "it is a class" if isinstance(func, type) else "it is no function"
+        raise UnsupportedTool(getattr(func, "__name__", repr(func)), None, kind, "a function made by `def`")
     found = name if name is not None else getattr(func, "__name__", type(func).__name__)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", found):
         raise UnsupportedTool(found, None, f"the name is {found!r}", "a name of letters, digits, _ and -")

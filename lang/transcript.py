@@ -1,10 +1,10 @@
 """Transcript: one branch of a program as the user's side records it: operations, variables, open turn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from .branch_runner import BranchRunner
+from .branch_runner import BranchRunner, JoinEntry
 from .entry import Entry
 from .errors import InvalidArgument, StateError, VariableNotSet
 from .expressions import (
@@ -35,6 +35,8 @@ class Transcript:
         self.defaults = defaults
         """What a gen inherits where it does not say otherwise."""
         self.log: list[Entry] = []
+        self.forked_len = 0
+        """How many entries of the log come from before the fork."""
         self.variables: dict[str, Variable] = {}
         self.own_names: dict[str, None] = {}
         """Variables set in this branch itself, not before the fork; a dict for its order."""
@@ -92,7 +94,7 @@ class Transcript:
     def declare_tools(self, tools: Sequence[Tool]) -> None:
         """See `ProgramState.declare_tools`."""
         operation = DeclareTools(tuple(tools))
-        declared = [entry.operation for entry in self.log if isinstance(entry.operation, DeclareTools)]
+        declared = [entry.operation for entry in _unfolded(self.log) if isinstance(entry.operation, DeclareTools)]
         if operation in declared:
             return
         if declared or self.has_turns:
@@ -132,7 +134,7 @@ class Transcript:
     @property
     def has_turns(self) -> bool:
         """A turn has begun."""
-        return any(isinstance(entry.operation, RoleBegin) for entry in self.log)
+        return any(isinstance(entry.operation, RoleBegin) for entry in _unfolded(self.log))
 
     def settle(self) -> None:
         """Wait until all that was appended has run; raises what failed."""
@@ -158,14 +160,15 @@ class Transcript:
         return variable
 
     def messages(self) -> list[dict[str, str]]:
-        """The finished turns, once settled."""
+        """The finished turns, once settled; those that joined branches appended are among them."""
         messages: list[dict[str, str]] = []
+        entries = list(_unfolded(self.log))
         begin = 0
-        for index, entry in enumerate(self.log):
+        for index, entry in enumerate(entries):
             if isinstance(entry.operation, RoleBegin):
                 begin = index + 1
             elif isinstance(entry.operation, RoleEnd):
-                messages.append({"role": entry.operation.role, "content": span_text(self.log[begin:index])})
+                messages.append({"role": entry.operation.role, "content": span_text(entries[begin:index])})
         return messages
 
     # Inside
@@ -173,6 +176,7 @@ class Transcript:
     def _child(self, runner: BranchRunner) -> "Transcript":
         child = Transcript(self.run, runner, self.defaults)
         child.log = list(self.log)
+        child.forked_len = len(self.log)
         child.variables = dict(self.variables)
         child._role = self._role
         return child
@@ -212,6 +216,15 @@ class Transcript:
             self.run.check()  # if the program was stopped by its own error, then that is what to raise
             raise
         return variable
+
+
+def _unfolded(log: Sequence[Entry]) -> Iterator[Entry]:
+    """The entries of a log, with those of the joined branches in the place of each join."""
+    for entry in log:
+        if isinstance(entry, JoinEntry):
+            yield from _unfolded(entry.added)
+        else:
+            yield entry
 
 
 class Appendable(Expression):

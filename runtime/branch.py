@@ -29,6 +29,7 @@ class Branch:
     branch_id: int
     namespace: str
     seed: int
+    parent_id: int | None = None
     path: int = 0
     """Names this branch to the noise: 0 for a root, mixed with the child's number at each fork."""
 
@@ -46,8 +47,6 @@ class Branch:
     page_table: list[int] = field(default_factory=list)
     node: Node | None = None
     """The deepest node of the radix tree that this branch has locked."""
-    match_limit: int | None = None
-    """At most this many tokens may come from the cache (log-probabilities of the others were asked for)."""
 
     # its family
     num_children: int = 0

@@ -4,17 +4,15 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import jinja2
 
 from ..lang.ir import Tool
 from .errors import ChatTemplateError
+from .jinja_template import compile_template
 from .json_object import JsonObject
 from .tokenizer import special_tokens
-
-if TYPE_CHECKING:
-    from jinja2 import Template  # at run time it is imported with the first role: a program without needs no Jinja
 
 Message = Mapping[str, object]
 
@@ -42,12 +40,15 @@ class ChatTemplate:
         tool_source: str | None = None,
         clock: Callable[[], datetime] = datetime.now,
     ) -> None:
-        """`special_tokens`: `bos_token` and the like. `tool_source`: what to use with tools, if it is another one."""
+        """`special_tokens`: `bos_token` and the like. `tool_source`: what to use with tools, if it is another one.
+
+        Raises `ChatTemplateError`, which names the line, where a source is no Jinja template.
+        """
         self.clock = clock
         self.is_dated = "strftime_now" in source + (tool_source or "")
         """Whether the text depends on the day."""
-        self._source = source
-        self._tool_source = tool_source
+        self._template = compile_template(source)
+        self._tool_template = None if tool_source is None else compile_template(tool_source)
         self._special_tokens = dict(special_tokens or {})
         self._pieces: OrderedDict[tuple[tuple[str, ...], str, datetime | None], tuple[str, ...] | ChatTemplateError] = (
             OrderedDict()
@@ -82,9 +83,7 @@ class ChatTemplate:
         messages: with `role`, `content` and whatever else the template knows. tools: functions in OpenAI's form.
         Raises `ChatTemplateError`, with the template's own reason where it refuses.
         """
-        import jinja2
-
-        template = self._tool_template if tools and self._tool_source else self._template
+        template = self._tool_template if tools and self._tool_template is not None else self._template
         today = now or self.clock()
         try:
             return template.render(
@@ -137,15 +136,6 @@ class ChatTemplate:
                 )
             pieces.append(piece)
         return (*pieces, rest)
-
-    @cached_property
-    def _template(self) -> "Template":
-        return _compiled(self._source)
-
-    @cached_property
-    def _tool_template(self) -> "Template":
-        assert self._tool_source is not None, "there is no template for tools"
-        return _compiled(self._tool_source)
 
 
 class ChatWalk:
@@ -252,9 +242,3 @@ def _message(role: str, content: str) -> Message:
 def _function(tool: Tool) -> Message:
     function = {"name": tool.name, "description": tool.description, "parameters": json.loads(tool.parameters)}
     return {"type": "function", "function": function}
-
-
-def _compiled(source: str) -> "Template":
-    from .jinja_template import compile_template
-
-    return compile_template(source)

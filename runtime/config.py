@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import get_args
 
@@ -30,7 +31,8 @@ class CacheOptions:
     page_size: int = 16
     """Tokens in a page."""
     num_tokens: int | None = None
-    """Tokens the pool holds; None: chosen from the memory at hand."""
+    """Tokens the pool holds, in whole pages: what is left over of it is not used. None: chosen from the memory at
+    hand."""
     is_caching: bool = True
     """Whether prefixes are kept and shared in the radix cache."""
 
@@ -74,7 +76,8 @@ class EngineConfig:
     ) -> "EngineConfig":
         """Options by the names SGLang gives them.
 
-        Raises: InvalidOption for an unknown name or a value out of range.
+        `max_total_tokens` is rounded down to whole pages. Raises: InvalidOption for an unknown name or a value out of
+        range.
         """
         if unknown:
             name = next(iter(unknown))
@@ -89,10 +92,22 @@ class EngineConfig:
         for name, value in at_least_one.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise InvalidOption(f"{name}: expected an integer >= 1, got {value!r}")
+        if max_total_tokens is not None and max_total_tokens < page_size:
+            raise InvalidOption(
+                f"max_total_tokens: expected at least one page of page_size={page_size} tokens, got {max_total_tokens}"
+            )
+        if model_path is not None and not isinstance(model_path, str | PathLike):
+            raise InvalidOption(f"model_path: expected a folder as a string or a Path, got {model_path!r}")
+        for name, text in {"dtype": dtype, "device": device}.items():
+            if not isinstance(text, str):
+                raise InvalidOption(f"{name}: expected a string, got {text!r}")
+        if not isinstance(disable_radix_cache, bool):
+            raise InvalidOption(f"disable_radix_cache: expected True or False, got {disable_radix_cache!r}")
         if schedule_policy not in get_args(PolicyName):
             raise InvalidOption(f"schedule_policy: expected one of {get_args(PolicyName)}, got {schedule_policy!r}")
         policy: PolicyName = "lpm" if schedule_policy == "lpm" else "fcfs"
-        if random_seed is not None and not 0 <= random_seed < 2**64:
+        is_int = isinstance(random_seed, int) and not isinstance(random_seed, bool)
+        if random_seed is not None and not (is_int and 0 <= random_seed < 2**64):
             raise InvalidOption(f"random_seed: expected an integer in [0, 2**64), got {random_seed!r}")
         return cls(
             model=ModelOptions(Path(model_path) if model_path is not None else None, dtype, device, context_length),
@@ -118,6 +133,6 @@ OPTION_NAMES = (
 
 
 def _unknown_message(name: str) -> str:
-    near = difflib.get_close_matches(name, OPTION_NAMES, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"unknown option {name!r}{hint} The options are: {', '.join(OPTION_NAMES)}"
+    near = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown option {name!r}; {hint}the options are {', '.join(OPTION_NAMES)}"

@@ -1,23 +1,29 @@
 """Engine: the whole runtime inside a Python process, shaped as SGLang's offline engine."""
 
 import asyncio
+import contextlib
 import queue
+import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ..lang.events import Event, TextDelta, ValueReady
-from ..lang.ir import Gen, Operation
+from ..lang.ir import Gen
 from ..lang.meta_info import meta_info_of
 from .assembly import assemble
 from .config import EngineConfig
+from .engine import EngineCore
 from .engine_thread import EngineThread
-from .errors import InvalidRequest
-from .generate_arguments import gen_operations
+from .errors import EngineClosed, InvalidRequest
+from .generate_arguments import Job, gen_operations, naming_item
 from .local import LocalBackend, LocalBranch
-from .request import Ended
+from .request import Ended, Request
 
 Output = dict[str, Any]
 """`{"text", "output_ids", "meta_info"}` of one sample."""
@@ -34,7 +40,8 @@ class Engine:
     `max_total_tokens`, `disable_radix_cache`, `chunked_prefill_size`, `max_running_requests`, `schedule_policy`
     ("lpm", "fcfs"), `random_seed`.
 
-    It is also a backend of the language: `palmette.set_default_backend(engine)`.
+    It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
+    `shutdown` ends its thread and gives the model back, too.
 
     Raises: InvalidOption for an option that is unknown or wrong, ModelLoadError for a folder that cannot be used.
     """
@@ -47,6 +54,8 @@ class Engine:
         self._thread = EngineThread(parts.core)
         self._backend = LocalBackend(self._thread, parts.compiler)
         self._compiler = parts.compiler
+        self._end = weakref.finalize(self, _close_soon, self._thread)
+        self._end.atexit = False  # at exit nobody needs the memory back, and a step that runs would hold it up
 
     # --- SGLang's face
 
@@ -65,7 +74,8 @@ class Engine:
 
         Every other argument is one for all, or a list of one each. `sampling_params` takes the names of
         `SamplingParams` and one constraint: `json_schema`, `regex`, `ebnf` or `choices`. A list of prompts, or `n` > 1,
-        gives a list of results in order.
+        gives a list of results in order. When one of a list fails, or the wait is interrupted, the others are
+        cancelled; a note on the error says which it was.
         With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
 
         Raises: InvalidRequest, RequestTooLong, EmptyPrompt, InvalidArgument, GrammarError.
@@ -76,10 +86,7 @@ class Engine:
         if stream:
             _check_streamable(jobs, is_list)
             return self._stream(jobs[0])
-        for job in jobs:
-            self._compile(job)
-        waiting = [self._start(job) for job in jobs]
-        outputs = [output for arrived in waiting for output in _outputs(_last_value(arrived))]
+        outputs = [output for value in self._values(jobs, is_list) for output in _outputs(value)]
         return outputs if is_list or len(outputs) > 1 else outputs[0]
 
     async def async_generate(
@@ -100,9 +107,13 @@ class Engine:
         if stream:
             _check_streamable(jobs, is_list)
             return self._async_stream(jobs[0])
-        values = await asyncio.gather(*(self._async_value(job) for job in jobs))
+        values = await self._async_values(jobs, is_list)
         outputs = [output for value in values for output in _outputs(value)]
         return outputs if is_list or len(outputs) > 1 else outputs[0]
+
+    def flush_cache(self) -> None:
+        """Forget all cached prefixes that no running request uses."""
+        self._thread.ask(lambda core: core.flush_cache()).result()
 
     def shutdown(self) -> None:
         """End the engine's thread; open requests fail with EngineClosed. A second call does nothing."""
@@ -122,9 +133,9 @@ class Engine:
         """See `lang.backend.Backend`."""
         return await self._backend.open_branch(seed=seed, cache_salt=cache_salt)
 
-    async def flush_cache(self) -> None:
-        """Forget all cached prefixes that no running request uses."""
-        await self._backend.flush_cache()
+    async def aflush_cache(self) -> None:
+        """`flush_cache`, for an event loop."""
+        await self._backend.aflush_cache()
 
     async def aclose(self) -> None:
         """`shutdown`, for an event loop."""
@@ -140,23 +151,50 @@ class Engine:
         """Counters since the start: steps, tokens computed, preemptions; and the pages free and cached now."""
         return self._thread.ask(lambda core: core.stats()).result()
 
-    def _start(self, job: Sequence[Operation]) -> "queue.SimpleQueue[Event | Ended]":
-        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
-        self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put))
-        return arrived
+    def _values(self, jobs: Sequence[Job], is_list: bool) -> list[ValueReady]:
+        """Run the jobs together and wait for all; however the wait ends, none runs on after it."""
+        for index, job in enumerate(jobs):
+            with naming_item(index if is_list else None):
+                self._compile(job)
+        started: list[_Started] = []
+        try:
+            started.extend(self._start(job) for job in jobs)
+            values = []
+            for index, each in enumerate(started):
+                with naming_item(index if is_list else None):
+                    values.append(_last_value(each))
+            return values
+        except BaseException:
+            for each in started:
+                self._cancel(each.request)
+            raise
 
-    def _compile(self, job: Sequence[Operation]) -> None:
+    def _start(self, job: Job) -> "_Started":
+        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        return _Started(self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put)), arrived)
+
+    def _cancel(self, request: "Future[Request]") -> None:
+        """Stop a request, whose submission comes before this in the engine's inbox; harmless where it has ended."""
+
+        def cancel(core: EngineCore) -> None:
+            if request.done() and not request.cancelled() and request.exception() is None:
+                core.cancel(request.result())
+
+        with contextlib.suppress(EngineClosed):  # then it has been cancelled already
+            self._thread.tell(cancel)
+
+    def _compile(self, job: Job) -> None:
         for operation in job:
             if isinstance(operation, Gen) and operation.constraint is not None:
                 self._compiler.compile(operation.constraint)
 
-    def _stream(self, job: Sequence[Operation]) -> Iterator[Output]:
+    def _stream(self, job: Job) -> Iterator[Output]:
         self._compile(job)
-        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
-        request = self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put)).result()
+        started = self._start(job)
         text = ""
         try:
-            while not isinstance(item := arrived.get(), Ended):
+            started.request.result()  # raises where it could not even begin
+            while not isinstance(item := started.arrived.get(), Ended):
                 match item:
                     case TextDelta(name=str(), text=more):
                         text += more
@@ -165,10 +203,21 @@ class Engine:
                         yield _outputs(item)[0]
             _raise_if_failed(item)
         finally:
-            if not self._thread.is_closed:
-                self._thread.tell(lambda core: core.cancel(request))
+            self._cancel(started.request)
 
-    async def _async_events(self, job: Sequence[Operation]) -> AsyncIterator[Event]:
+    async def _async_values(self, jobs: Sequence[Job], is_list: bool) -> list[ValueReady]:
+        """`_values`, for an event loop."""
+        tasks = [
+            asyncio.create_task(self._async_value(job, index if is_list else None)) for index, job in enumerate(jobs)
+        ]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _async_events(self, job: Job) -> AsyncGenerator[Event, None]:
         branch = await self._backend.open_branch()
         try:
             async for event in branch.run(job):
@@ -176,34 +225,51 @@ class Engine:
         finally:
             await branch.close()
 
-    async def _async_value(self, job: Sequence[Operation]) -> ValueReady:
+    async def _async_value(self, job: Job, item: int | None) -> ValueReady:
         value: ValueReady | None = None
-        async for event in self._async_events(job):
-            if isinstance(event, ValueReady):
-                value = event
+        with naming_item(item):
+            async with contextlib.aclosing(self._async_events(job)) as events:
+                async for event in events:
+                    if isinstance(event, ValueReady):
+                        value = event
         assert value is not None, job
         return value
 
-    async def _async_stream(self, job: Sequence[Operation]) -> AsyncIterator[Output]:
+    async def _async_stream(self, job: Job) -> AsyncIterator[Output]:
         text = ""
-        async for event in self._async_events(job):
-            match event:
-                case TextDelta(name=str(), text=more):
-                    text += more
-                    yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
-                case ValueReady():
-                    yield _outputs(event)[0]
+        async with contextlib.aclosing(self._async_events(job)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(name=str(), text=more):
+                        text += more
+                        yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
+                    case ValueReady():
+                        yield _outputs(event)[0]
 
 
-def _check_streamable(jobs: Sequence[Sequence[Operation]], is_list: bool) -> None:
+@dataclass(frozen=True)
+class _Started:
+    """A request on its way, and where its events arrive."""
+
+    request: "Future[Request]"
+    arrived: "queue.SimpleQueue[Event | Ended]"
+
+
+def _close_soon(thread: EngineThread) -> None:
+    """End the thread without waiting for it: this runs wherever the garbage collector does."""
+    threading.Thread(target=thread.close, name="palmette-engine-end", daemon=True).start()
+
+
+def _check_streamable(jobs: Sequence[Job], is_list: bool) -> None:
     last = jobs[0][-1]
     if is_list or not isinstance(last, Gen) or last.params.n != 1:
         raise InvalidRequest("stream: expected one prompt and n = 1, got more; call generate once for each")
 
 
-def _last_value(arrived: "queue.SimpleQueue[Event | Ended]") -> ValueReady:
+def _last_value(started: _Started) -> ValueReady:
+    started.request.result()  # raises where it could not even begin
     value: ValueReady | None = None
-    while not isinstance(item := arrived.get(), Ended):
+    while not isinstance(item := started.arrived.get(), Ended):
         if isinstance(item, ValueReady):
             value = item
     _raise_if_failed(item)

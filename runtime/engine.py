@@ -39,9 +39,8 @@ class EngineCore:
         self._runner = runner
         self._sampler = sampler
         self.memory = memory
-        self.branches = LiveBranches(starter, memory, draw_seed)
-        self.scheduler = Scheduler(scheduler_options, memory, self.branches.idle)
-        self.branches.scheduler = self.scheduler
+        self.scheduler = Scheduler(scheduler_options, memory)
+        self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed)
         self.num_steps = 0
         self.num_computed_tokens = 0
 
@@ -49,16 +48,18 @@ class EngineCore:
 
     def step(self) -> bool:
         """Run one forward pass over the rows that are due; False if there is nothing left to do."""
-        shares = self.scheduler.schedule()
+        shares = self.scheduler.schedule(self.branches.all)
         if shares:
             logits = self._run(shares)
             if logits is not None:
                 self._commit(shares, logits)
         num_retired = self.branches.retire()
+        oldest = self.scheduler.oldest
+        if not shares and not num_retired and oldest is not None:
+            # Every request was checked to fit the pool, so this is a fault of ours; it must not become a hang.
+            self.branches.fail(oldest, StepFailed("the pool has no room for this request, even alone"))
         self._publish()
-        is_busy = bool(shares) or num_retired > 0
-        assert is_busy or not self.has_work, f"{len(list(self.branches.rows))} rows have work, and none was scheduled"
-        return is_busy
+        return self.has_work
 
     @property
     def has_work(self) -> bool:
@@ -105,10 +106,11 @@ class EngineCore:
             self.memory.release(branch)
         self.memory.cache.flush()
 
-    def shut_down(self) -> None:
-        """End all branches; every open request hears of it."""
-        self.branches.close_all(EngineClosed("the engine was shut down before the request ended"))
+    def shut_down(self, cause: BaseException | None = None) -> None:
+        """End all branches. Every open request hears of it first, with `cause` where the engine failed."""
+        self.branches.abandon(lambda: _closed(cause))
         self._publish()
+        self.branches.forget_all()
 
     def stats(self) -> dict[str, int]:
         """Counters since the start, and the pages free, cached and in all now."""
@@ -154,9 +156,11 @@ class EngineCore:
                 continue
             if sample_row is not None and row_logits.last is not None:
                 sampling.append((share.row, sample_row, row_logits.last))
-            if share.num_tokens > 1:
+            if share.num_tokens > 1 and not share.row.is_private:
                 self.memory.publish(share.row.branch)
         for row, token in self._sample(sampling):
+            if row not in self.branches.rows:
+                continue  # another row of its operation has failed
             try:
                 row.task.receive_token(token)
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
@@ -181,7 +185,10 @@ class EngineCore:
         outbox = self.branches.outbox
         while outbox:
             request, item = outbox.popleft()
-            request.listener(item)
+            try:
+                request.listener(item)
+            except Exception:  # noqa: BLE001 - whoever cannot listen gets no more; the others do
+                self.branches.cancel(request)
 
 
 def _receive_logits(share: RowShare, logits: RowLogits) -> SampleRow | None:
@@ -200,3 +207,11 @@ def _step_failed(what: str, error: Exception) -> StepFailed:
     failed = StepFailed(f"{what} failed: {type(error).__name__}: {error}")
     failed.__cause__ = error
     return failed
+
+
+def _closed(cause: BaseException | None) -> EngineClosed:
+    if cause is None:
+        return EngineClosed("the engine was shut down before the request ended")
+    closed = EngineClosed(f"the engine failed and was shut down: {type(cause).__name__}: {cause}")
+    closed.__cause__ = cause
+    return closed

@@ -48,11 +48,13 @@ class EngineThread:
     def ask(self, question: Callable[[EngineCore], T]) -> "Future[T]":
         """Have `question` answered on the engine's thread.
 
-        Raises: EngineClosed after `close`; the future fails with it if the engine is closed before the answer.
+        A future that is cancelled before its turn asks nothing. Raises: EngineClosed after `close`.
         """
         answer: Future[T] = Future()
 
         def command(core: EngineCore) -> None:
+            if not answer.set_running_or_notify_cancel():
+                return
             try:
                 answer.set_result(question(core))
             except Exception as error:  # noqa: BLE001 - the asker gets it
@@ -74,14 +76,14 @@ class EngineThread:
             while self._receive():
                 self._core.step()
         except BaseException as error:
-            # A bug of ours, not of a request: whoever waits is told, and whoever comes later.
-            self._failure = error
+            # A bug of ours, not of a request: whoever waits is told why, and whoever comes later.
             with self._wakeup:
+                self._failure = error
                 self._is_closing = True
             raise
         finally:
-            self._run_commands()
-            self._core.shut_down()
+            self._run_last_commands()
+            self._core.shut_down(self._failure)
 
     def _receive(self) -> bool:
         """Run the commands that have come; wait for some if there is nothing else to do. False: the loop ends."""
@@ -96,3 +98,11 @@ class EngineThread:
     def _run_commands(self) -> None:
         while self._inbox:
             self._inbox.popleft()(self._core)
+
+    def _run_last_commands(self) -> None:
+        """What came before the end: requests that arrive so are answered by the shut-down."""
+        while self._inbox:
+            try:
+                self._run_commands()
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from their answer
+                self._failure = self._failure or error

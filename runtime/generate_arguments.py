@@ -1,7 +1,10 @@
 """From the arguments of `Engine.generate` to operations."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import SupportsIndex
 
 from ..grammar.spec import Choice, Constraint
 from ..lang.constraint_arguments import check_at_most_one, constraint_of
@@ -13,6 +16,12 @@ from .errors import EmptyPrompt, InvalidRequest
 _OTHER_NAMES = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens", "sampling_seed": "seed"}
 _CONSTRAINTS = ("json_schema", "regex", "ebnf", "choices")
 _FIELDS = frozenset(SamplingParams.__struct_fields__)
+
+_ONLY_VALUES: Mapping[str, tuple[bool, str]] = {
+    "spaces_between_special_tokens": (True, "tokens are written as the tokenizer decodes them"),
+    "no_stop_trim": (False, "the text ends before the stop; `finish_reason` in the meta info says which it was"),
+}
+"""Names of SGLang that are taken at their default alone, with the reason."""
 
 Job = list[Operation]
 
@@ -30,6 +39,7 @@ def gen_operations(
     Raises: InvalidRequest, EmptyPrompt, InvalidArgument.
     """
     inputs, is_list = _inputs(prompt, input_ids)
+    has_own_params = sampling_params is not None and not isinstance(sampling_params, Mapping)
     params = _for_each("sampling_params", {} if sampling_params is None else sampling_params, len(inputs))
     reports = {
         "return_logprob": _for_each("return_logprob", return_logprob, len(inputs)),
@@ -42,9 +52,21 @@ def gen_operations(
         if not isinstance(own, Mapping):
             raise InvalidRequest(f"sampling_params: expected a dict, got {own!r} as item {index}")
         shared = {name: values[index] for name, values in reports.items()}
-        sampling, constraint = read_sampling_params({**shared, **own})
+        with naming_item(index if has_own_params else None):
+            sampling, constraint = read_sampling_params({**shared, **own})
         jobs.append([given, Gen("text", sampling, constraint)])
     return jobs, is_list
+
+
+@contextmanager
+def naming_item(index: int | None) -> Iterator[None]:
+    """Note on an error that comes from inside which prompt of the list it is of; None: there is no list."""
+    try:
+        yield
+    except Exception as error:
+        if index is not None:
+            error.add_note(f"in prompt {index} of the list")
+        raise
 
 
 def _for_each(name: str, value: object, num_prompts: int) -> list[object]:
@@ -64,10 +86,14 @@ def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, C
     Raises: InvalidRequest for an unknown name, InvalidArgument for a wrong value or for two constraints.
     """
     named = {_OTHER_NAMES.get(name, name): value for name, value in given.items()}
-    unknown = sorted(set(named) - _FIELDS - set(_CONSTRAINTS))
+    for name, (only, reason) in _ONLY_VALUES.items():
+        if named.pop(name, only) is not only:
+            raise InvalidRequest(f"sampling_params: expected {name} to be {only}, got {given[name]!r}; {reason}")
+    known = sorted([*_FIELDS, *_CONSTRAINTS])
+    unknown = sorted(set(named) - set(known), key=repr)
     if unknown:
-        near = difflib.get_close_matches(unknown[0], [*_FIELDS, *_CONSTRAINTS], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(_FIELDS))}"
+        near = difflib.get_close_matches(str(unknown[0]), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
         raise InvalidRequest(f"sampling_params: there is no {unknown[0]!r}; {hint}")
     constraints = {name: named.pop(name, None) for name in _CONSTRAINTS}
     check_at_most_one(constraints)
@@ -97,24 +123,50 @@ def _inputs(
     inputs: list[Operation]
     if prompt is not None:
         is_list = not isinstance(prompt, str)
-        texts = [prompt] if isinstance(prompt, str) else list(prompt)
-        for index, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InvalidRequest(f"prompt: expected a string, got {text!r} as item {index}")
-            if not text:
-                raise EmptyPrompt(f"prompt: expected at least one character, got the empty string as item {index}")
-        inputs = [Text(text, has_special=True) for text in texts]
+        texts = [prompt] if isinstance(prompt, str) else _list(prompt)
+        inputs = [_text(text, index) for index, text in enumerate(texts)]
     else:
-        assert input_ids is not None
-        is_list = any(not isinstance(each, int) for each in input_ids)
-        rows = input_ids if is_list else [input_ids]
-        inputs = []
-        for index, row in enumerate(rows):
-            if isinstance(row, int) or not all(isinstance(each, int) for each in row):
-                raise InvalidRequest(f"input_ids: expected lists of integers, got {row!r} as item {index}")
-            if not row:
-                raise EmptyPrompt(f"input_ids: expected at least one token, got an empty list as item {index}")
-            inputs.append(Tokens(tuple(int(str(each)) for each in row)))
+        given = _token_list(input_ids)
+        is_list = any(not _is_token_id(each) for each in given)
+        inputs = [_tokens(row, index) for index, row in enumerate(given if is_list else [given])]
     if not inputs:
         raise EmptyPrompt("expected at least one prompt, got an empty list")
     return inputs, is_list
+
+
+def _list(prompt: object) -> Sequence[object]:
+    if isinstance(prompt, bytes | bytearray) or not isinstance(prompt, Sequence):
+        raise InvalidRequest(f"prompt: expected a string or a list of strings, got {prompt!r}")
+    return prompt
+
+
+def _text(text: object, index: int) -> Text:
+    if not isinstance(text, str):
+        raise InvalidRequest(f"prompt: expected a string, got {text!r} as item {index}")
+    if not text:
+        raise EmptyPrompt(f"prompt: expected at least one character, got the empty string as item {index}")
+    return Text(text, has_special=True)
+
+
+def _token_list(input_ids: object) -> Sequence[object]:
+    """A list of token ids, or of such lists, from one or from an array of any library that has `tolist`."""
+    to_list = getattr(input_ids, "tolist", None)
+    given: object = to_list() if callable(to_list) else input_ids
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise InvalidRequest(f"input_ids: expected a list of token ids, or a list of such lists, got {input_ids!r}")
+    return given
+
+
+def _tokens(row: object, index: int) -> Tokens:
+    is_row = callable(getattr(row, "tolist", None)) or (isinstance(row, Sequence) and not isinstance(row, str | bytes))
+    ids = _token_list(row) if is_row else []
+    if not is_row or not all(_is_token_id(each) for each in ids):
+        raise InvalidRequest(f"input_ids: expected lists of integers, got {row!r} as item {index}")
+    if not ids:
+        raise EmptyPrompt(f"input_ids: expected at least one token, got an empty list as item {index}")
+    return Tokens(tuple(operator.index(each) for each in ids if isinstance(each, SupportsIndex)))
+
+
+def _is_token_id(value: object) -> bool:
+    """An integer of any library; True and False are none."""
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool) and not hasattr(value, "__len__")

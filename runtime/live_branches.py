@@ -52,17 +52,17 @@ class LiveBranches:
     outbox, in order.
     """
 
-    def __init__(self, starter: Starter, memory: Memory, draw_seed: Callable[[], int]) -> None:
+    def __init__(self, starter: Starter, memory: Memory, scheduler: Scheduler, draw_seed: Callable[[], int]) -> None:
         self._starter = starter
         self._memory = memory
+        self._scheduler = scheduler
         self._draw_seed = draw_seed
         self._live: dict[int, LiveBranch] = {}
         self._helpers: list[LiveBranch] = []
         self._owners: dict[Row, LiveBranch] = {}
         self._num_branches = 0
         self._num_requests = 0
-        self.scheduler: Scheduler
-        """Where rows go; set by whoever puts the two together."""
+        self._num_rows = 0
         self.outbox: deque[tuple[Request, Event | Ended]] = deque()
         """What the requests' listeners are to hear."""
 
@@ -72,13 +72,15 @@ class LiveBranches:
         return self._owners.keys()
 
     def all(self) -> Iterator[Branch]:
-        """Every branch that may hold pages."""
-        return (live.branch for live in [*self._live.values(), *self._helpers])
+        """Every branch that may hold pages, those opened first first."""
+        for live in self._live.values():
+            yield live.branch
+        for helper in self._helpers:
+            yield helper.branch
 
     def idle(self) -> list[Branch]:
-        """Branches without work, those idle longest first."""
-        idle = (live for live in self._live.values() if live.active is None)
-        return [live.branch for live in sorted(idle, key=lambda live: live.arrival)]
+        """Branches without work."""
+        return [live.branch for live in self._live.values() if live.active is None]
 
     # --- asked from outside
 
@@ -112,17 +114,24 @@ class LiveBranches:
         if any(each.request is request for each in [*queued, *live.queue]):
             self._end_branch(live, RequestCancelled("the request was cancelled before it ended"), None)
 
-    def close(self, branch_id: int, error: Exception | None = None) -> None:
-        """End a branch: what it still has to do ends with `error`, what it computed stays in the cache."""
+    def close(self, branch_id: int) -> None:
+        """End a branch: what it still has to do is cancelled, what it computed stays in the cache."""
         live = self._live.pop(branch_id, None)
         if live is not None:
-            cancelled = RequestCancelled("the branch was closed before the request ended")
-            self._end_branch(live, error or cancelled, None)
+            self._end_branch(live, RequestCancelled("the branch was closed before the request ended"), None)
 
-    def close_all(self, error: Exception) -> None:
-        """End every branch."""
-        for branch_id in list(self._live):
-            self.close(branch_id, error)
+    def abandon(self, make_error: Callable[[], Exception]) -> None:
+        """Answer every open request with an error of its own; touches neither memory nor scheduler."""
+        for live in self._live.values():
+            if not live.is_dead:
+                live.is_dead = True
+                self._answer_all(live, make_error, None)
+
+    def forget_all(self) -> None:
+        """Take all memory back, once every request has been answered."""
+        for live in self._live.values():
+            self._stop(live)
+        self._live.clear()
 
     # --- asked by the loop
 
@@ -131,10 +140,9 @@ class LiveBranches:
         done = [row for row in self._owners if row.task.is_done]
         for row in done:
             live = self._owners.pop(row)
-            self.scheduler.remove(row)
+            self._scheduler.remove(row)
             self._memory.trim(row.branch)
             self._memory.publish(row.branch)
-            row.branch.match_limit = None
             active = live.active
             assert active is not None, row.branch.branch_id
             active.rows.remove(row)
@@ -219,6 +227,7 @@ class LiveBranches:
             case Fork():
                 if operation.num_children < 1:
                     raise InvalidRequest(f"fork: expected at least 1 child, got {operation.num_children}")
+                self._starter.check_fork(live.branch)
                 self._activate(live, queued, [ForkTask(live.branch)], lambda: self._fork(live, queued, operation))
 
     def _gen(self, live: LiveBranch, queued: QueuedOperation, operation: Gen) -> None:
@@ -280,7 +289,13 @@ class LiveBranches:
                 raise InvalidRequest(
                     f"join: expected a branch that lives and has nothing left to do, got branch {branch_id}"
                 )
+            if child.branch.parent_id != live.branch.branch_id:
+                raise InvalidRequest(
+                    f"join: expected a child of branch {live.branch.branch_id}, got branch {branch_id}, "
+                    f"a child of {child.branch.parent_id}"
+                )
             self._starter.prepare(child.branch, queued.index)  # a turn it has ended is closed in its text
+            self._starter.prepare(live.branch, queued.index)  # what waits for the tokenizer comes first
             events += _append_child(live.branch, child.branch, queued.index)
         self._tell(queued, events)
 
@@ -293,11 +308,14 @@ class LiveBranches:
         helpers: Iterable[LiveBranch] = (),
     ) -> list[Row]:
         """Make the tasks rows of the scheduler; `on_done` runs when all have ended."""
-        rows = [Row(task, live.arrival) for task in tasks]
+        rows: list[Row] = []
+        for task in tasks:
+            self._num_rows += 1
+            rows.append(Row(task, (live.arrival, self._num_rows)))
         live.active = ActiveOperation(queued, [row for row in rows if not row.task.is_done], on_done, list(helpers))
         for row in live.active.rows:
             self._owners[row] = live
-            self.scheduler.add(row)
+            self._scheduler.add(row)
         return rows
 
     # --- branches
@@ -313,6 +331,7 @@ class LiveBranches:
             branch_id=self._num_branches,
             namespace=parent.namespace,
             seed=parent.seed,
+            parent_id=parent.branch_id,
             path=parent.next_child_path(),
             token_ids=list(parent.token_ids),
             seam_start=parent.seam_start,
@@ -324,7 +343,7 @@ class LiveBranches:
     def _add_helper(self, live: LiveBranch, *, is_empty: bool = False) -> LiveBranch:
         """A branch that no one outside sees: a copy of the live one, or an empty one."""
         if is_empty:
-            branch = Branch(self._num_branches, live.branch.namespace, live.branch.seed, live.branch.path)
+            branch = Branch(self._num_branches, live.branch.namespace, live.branch.seed, path=live.branch.path)
         else:
             branch = self._child(live.branch)
             self._memory.share(live.branch, branch)
@@ -337,27 +356,36 @@ class LiveBranches:
         self._memory.release(helper.branch)
         self._helpers.remove(helper)
 
-    def _end_branch(self, live: LiveBranch, error: BaseException, queued: QueuedOperation | None) -> None:
+    def _end_branch(self, live: LiveBranch, error: Exception, queued: QueuedOperation | None) -> None:
         """Stop all a branch does. The request of `queued` ends with `error`, and so does every other one on it."""
-        if live.is_dead:
-            return
-        live.is_dead = True
+        if not live.is_dead:
+            live.is_dead = True
+            self._answer_all(live, lambda: error, queued)
+            self._stop(live)
+
+    def _answer_all(
+        self, live: LiveBranch, make_error: Callable[[], Exception], queued: QueuedOperation | None
+    ) -> None:
         open_requests: dict[Request, int | None] = {}
         if queued is not None:
             open_requests[queued.request] = queued.index
         if live.active is not None:
             open_requests.setdefault(live.active.queued.request, live.active.queued.index)
-            for row in live.active.rows:
-                del self._owners[row]
-                self.scheduler.remove(row)
-            for helper in live.active.helpers:
-                self._drop_helper(helper)
-            live.active = None
         for each in live.queue:
             open_requests.setdefault(each.request, None)
         live.queue.clear()
+        self.outbox.extend((request, Ended(make_error(), index)) for request, index in open_requests.items())
+
+    def _stop(self, live: LiveBranch) -> None:
+        """Take a branch's rows from the scheduler, and its memory."""
+        if live.active is not None:
+            for row in live.active.rows:
+                del self._owners[row]
+                self._scheduler.remove(row)
+            for helper in live.active.helpers:
+                self._drop_helper(helper)
+            live.active = None
         self._memory.release(live.branch)
-        self.outbox.extend((request, Ended(error, index)) for request, index in open_requests.items())
 
     def _tell(self, queued: QueuedOperation, events: Iterable[Event]) -> None:
         self.outbox.extend((queued.request, event) for event in events)

@@ -25,40 +25,41 @@ class Memory:
         """Pages that hold `num_cells` cells."""
         return -(-num_cells // self.pool.page_size)
 
-    def num_match(self, branch: Branch) -> int:
-        """Tokens of the branch's tape that the cache holds and the branch may take."""
+    def num_match(self, branch: Branch, limit: int | None) -> int:
+        """Tokens of the branch's tape that the cache holds and the branch may take, `limit` at most."""
         if not self.is_caching:
             return 0
-        return min(self.cache.match_prefix(branch.namespace, branch.token_ids).num_tokens, _match_limit(branch))
+        num_tokens = self.cache.match_prefix(branch.namespace, branch.token_ids).num_tokens
+        return min(num_tokens, _match_limit(branch, limit))
 
-    def attach(self, branch: Branch) -> None:
-        """Give a branch without pages the longest cached prefix of its tape.
+    def attach(self, branch: Branch, limit: int | None) -> None:
+        """Give a branch without pages the longest cached prefix of its tape, `limit` tokens at most.
 
-        The last token is never taken from the cache: it must be computed to yield logits. Where no page can be had
-        to copy the head of a partly matched page to, that head is computed again.
+        The last token is never taken from the cache: it must be computed to yield logits. Of a page that is matched
+        in part the branch gets a copy, and locks only the whole pages before it, which are in its own table; where
+        no page can be had for the copy, its cells are computed again.
         """
         assert not branch.page_table, (branch.branch_id, len(branch.page_table))
         assert branch.num_computed == 0, (branch.branch_id, branch.num_computed)
-        limit = _match_limit(branch)
-        if not self.is_caching or limit <= 0:
+        num_allowed = _match_limit(branch, limit)
+        if not self.is_caching or num_allowed <= 0:
             return
-        match = self.cache.match_prefix(branch.namespace, branch.token_ids[:limit])
+        match = self.cache.match_prefix(branch.namespace, branch.token_ids[:num_allowed])
         num_whole, num_rest = divmod(match.num_tokens, self.pool.page_size)
         node = self.cache.lock_match(match)
-        if num_rest and not self.make_room(1):
-            self.cache.unlock(node)
-            num_rest = 0
-            match = replace(match, num_tokens=num_whole * self.pool.page_size)
-            node = self.cache.lock_match(match)
-        for page_id in match.pages[:num_whole]:
-            self.pool.retain(page_id)
+        self.pool.retain_all(match.pages[:num_whole])
         branch.page_table = list(match.pages[:num_whole])
-        if num_rest:
+        branch.num_computed = num_whole * self.pool.page_size
+        if num_rest and self.make_room(1):
             (page_id,) = self.pool.allocate(1)
             self.pool.copy_cells(match.pages[num_whole], page_id, num_rest)
             branch.page_table.append(page_id)
+            branch.num_computed = match.num_tokens
         branch.node = node
-        branch.num_computed = match.num_tokens
+        if num_rest:
+            whole = replace(match, num_tokens=num_whole * self.pool.page_size, node=node)
+            branch.node = self.cache.lock_match(whole)
+            self.cache.unlock(node)
 
     def num_pages_to_write(self, branch: Branch, num_cells: int) -> int:
         """Fresh pages that `reserve` would take."""
@@ -78,7 +79,9 @@ class Memory:
 
     def reserve(self, branch: Branch, num_cells: int) -> bool:
         """Make the next `num_cells` cells of the branch writable by it alone; False (and no change) if no room."""
-        if not self.make_room(self.num_pages_to_write(branch, num_cells)):
+        self.make_room(self.num_pages_to_write(branch, num_cells))
+        # Counted again: what was evicted may have been the other owner of a page that would have been copied.
+        if self.num_pages_to_write(branch, num_cells) > self.pool.num_free_pages:
             return False
         page_size = self.pool.page_size
         end = self.num_pages_for(branch.num_computed + num_cells)
@@ -134,8 +137,7 @@ class Memory:
         if branch.node is not None:
             self.cache.unlock(branch.node)
             branch.node = None
-        for page_id in branch.page_table:
-            self.pool.release(page_id)
+        self.pool.release_all(branch.page_table)
         branch.page_table.clear()
         branch.num_computed = 0
 
@@ -144,8 +146,7 @@ class Memory:
         child.num_computed = parent.num_computed
         num_pages = self.num_pages_for(parent.num_computed)
         child.page_table = parent.page_table[:num_pages]
-        for page_id in child.page_table:
-            self.pool.retain(page_id)
+        self.pool.retain_all(child.page_table)
         child.node = parent.node
         if child.node is not None:
             self.cache.lock(child.node)
@@ -162,6 +163,6 @@ class Memory:
         self.cache.check_integrity(held)
 
 
-def _match_limit(branch: Branch) -> int:
-    limit = len(branch.token_ids) - 1
-    return limit if branch.match_limit is None else min(limit, branch.match_limit)
+def _match_limit(branch: Branch, limit: int | None) -> int:
+    num_tokens = len(branch.token_ids) - 1
+    return num_tokens if limit is None else min(num_tokens, limit)

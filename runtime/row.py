@@ -8,13 +8,17 @@ from .operations.task import Task
 
 @dataclass(eq=False)
 class Row:
-    """A task that waits for the model. Running rows hold pages; waiting ones hold none of their own."""
+    """A task that needs the model. Pages of a running row are safe from all but older rows, those of a waiting one
+    from nobody.
+    """
 
     task: Task
-    arrival: int
-    """Order of arrival at the engine: smaller came first."""
+    arrival: tuple[int, int]
+    """Order of arrival at the engine, of the request and of the row: smaller came first; no two are equal."""
     is_running: bool = False
     num_preemptions: int = 0
+    is_private: bool = False
+    """Neither takes from the cache nor gives to it while it runs, so that it locks no pages but its own."""
     cached_tokens: int | None = None
     """Tokens of the tape that were there, computed, when the row was first let in."""
 
@@ -22,6 +26,11 @@ class Row:
     def branch(self) -> Branch:
         """The branch the task is at work on."""
         return self.task.branch
+
+    @property
+    def match_limit(self) -> int | None:
+        """At most this many tokens may come from the cache; None: all that are there."""
+        return self.task.match_limit
 
     @property
     def num_pending(self) -> int:

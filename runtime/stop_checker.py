@@ -22,9 +22,9 @@ class StopMatch:
 class StopChecker:
     """Watches a text for stop strings and stop regexes as it grows.
 
-    The earliest match wins; of two that begin together, the one that ends first. A regex runs as a finite
-    automaton with one state per place where a match could have begun, so that its cost per character is bounded
-    by the number of live places, and no backtracking ever runs on what a model wrote.
+    As soon as a match is found the one that begins first wins; of two that begin together, the one that ends first.
+    A regex runs as a finite automaton with one state per place where a match could have begun, so that its cost per
+    character is bounded by the number of live places, and no backtracking ever runs on what a model wrote.
     """
 
     strings: tuple[str, ...]
@@ -35,26 +35,24 @@ class StopChecker:
     def __post_init__(self) -> None:
         self._automata = [stop_automaton(pattern) for pattern in self.regexes]
         self._threads = self._threads or [{} for _ in self.regexes]
-        self._longest = max((len(text) for text in self.strings), default=0)
 
-    def append(self, text: str) -> StopMatch | None:
-        """Take more text; returns the match that ends the whole, if there is one now."""
-        begin = max(0, len(self._text) - self._longest + 1)
+    def append(self, text: str, *, is_armed: bool = True) -> StopMatch | None:
+        """Take more text; returns the match that ends in it, if there is one. Matches found unarmed do not count."""
+        offset = len(self._text)
         self._text += text
-        found: list[tuple[int, int, str]] = []
+        found: list[tuple[int, int]] = []
         for stop in self.strings:
-            start = self._text.find(stop, begin)
+            start = self._text.find(stop, max(0, offset - len(stop) + 1))
             if start >= 0:
-                found.append((start, start + len(stop), stop))
-        offset = len(self._text) - len(text)
+                found.append((start, start + len(stop)))
         for automaton, threads in zip(self._automata, self._threads, strict=True):
             match = _advance(automaton, threads, text, offset)
             if match is not None:
-                found.append((*match, self._text[match[0] : match[1]]))
-        if not found:
+                found.append(match)
+        if not found or not is_armed:
             return None
-        start, _, matched = min(found)
-        return StopMatch(start, matched)
+        start, end = min(found)
+        return StopMatch(start, self._text[start:end])
 
     def num_safe(self) -> int:
         """How many characters of the text can be in no match that is still to come."""
@@ -87,7 +85,8 @@ def stop_automaton(pattern: str) -> FSM:
 
 
 def _advance(automaton: FSM, threads: dict[int, State], text: str, offset: int) -> tuple[int, int] | None:
-    """Feed `text`, whose first character stands at `offset`; returns (start, end) of the earliest match."""
+    """Feed `text`, whose first character stands at `offset`; returns (start, end) of the earliest match in it."""
+    earliest: tuple[int, int] | None = None
     for index, character in enumerate(text):
         threads[offset + index] = automaton.initial
         symbol = automaton.alphabet[character if character in automaton.alphabet else anything_else]
@@ -96,7 +95,9 @@ def _advance(automaton: FSM, threads: dict[int, State], text: str, offset: int) 
             if after is None or not automaton.islive(after):
                 del threads[start]
             elif after in automaton.finals:
-                return start, offset + index + 1
+                del threads[start]
+                match = (start, offset + index + 1)
+                earliest = match if earliest is None else min(earliest, match)
             else:
                 threads[start] = after
-    return None
+    return earliest

@@ -50,8 +50,8 @@ class GenTask(Task):
         self._counts: Counter[int] = Counter()
         self._text = ""
         self._num_emitted = 0
-        self._stops: StopChecker | None = None
-        self._stops_offset = 0
+        has_stops = bool(self.params.stop or self.params.stop_regex)
+        self._stops = StopChecker(self.params.stop, self.params.stop_regex) if has_stops else None
         self._logprobs: list[TokenLogprob] = []
         self._is_penalised = self.params.repetition_penalty != 1.0
         self._seen = set(self.branch.token_ids) if self._is_penalised else set()
@@ -69,8 +69,15 @@ class GenTask(Task):
 
     @property
     def is_done(self) -> bool:
-        """Whether the text has ended."""
-        return self.finish_reason is not None
+        """Whether the text has ended, and the input is scored."""
+        return self.finish_reason is not None and (self.input_scores is None or self.input_scores.is_complete)
+
+    @property
+    def match_limit(self) -> int | None:
+        """Input that is still to be scored must be computed here."""
+        if self.input_scores is None or self.input_scores.is_complete:
+            return None
+        return self.input_scores.first_position
 
     def score_positions(self, start: int, end: int) -> range:
         """The input's positions, where input log-probabilities were asked for."""
@@ -82,7 +89,9 @@ class GenTask(Task):
         self.input_scores.receive(positions, logits)
 
     def sample_row(self) -> SampleRow | None:
-        """How to sample the next token."""
+        """How to sample the next token; None where the constraint was complete before the first."""
+        if self.finish_reason is not None:
+            return None
         bitmask = None
         banned: Collection[int] = ()
         if self._matcher is not None:
@@ -125,7 +134,7 @@ class GenTask(Task):
             is_accepted = self._matcher.accept_token(token_id)
             assert is_accepted, f"the mask allowed token {token_id}, but the matcher does not"
         self._grow(self.detokenizer.append(token_id))
-        if self.is_done:
+        if self.finish_reason is not None:
             return
         if self._matcher is not None and self._matcher.is_terminated:
             self._finish("stop", None)
@@ -163,24 +172,17 @@ class GenTask(Task):
 
     def _grow(self, text: str) -> None:
         """Lengthen the text, end it at a stop, and show as much as no stop can still take back."""
-        before = len(self._text)
         self._text += text
-        if (self.params.stop or self.params.stop_regex) and len(self.token_ids) >= self.params.min_new_tokens:
-            if self._stops is None:
-                self._stops = StopChecker(self.params.stop, self.params.stop_regex)
-                self._stops_offset = before
-            match = self._stops.append(text)
-            if match is None:
-                self._emit(self._stops_offset + self._stops.num_safe())
-                return
-            if self._stop_at(match):
-                return
-            self._stops = None
-        self._emit(len(self._text))
+        if self._stops is None:
+            self._emit(len(self._text))
+            return
+        match = self._stops.append(text, is_armed=len(self.token_ids) >= self.params.min_new_tokens)
+        if match is None or not self._stop_at(match):
+            self._emit(self._stops.num_safe())
 
     def _stop_at(self, match: StopMatch) -> bool:
         """Cut text and tape where a stop begins; False where a constraint would be left incomplete."""
-        text_len = self._stops_offset + match.start
+        text_len = match.start
         num_kept, rest = self.detokenizer.cut(text_len)
         if self.grammar is not None and (rest or not self._is_complete(self.token_ids[:num_kept])):
             return False

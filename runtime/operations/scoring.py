@@ -28,7 +28,18 @@ class TapeScores:
 
     def positions(self, start: int, end: int) -> range:
         """The positions in start..end-1 whose logits are wanted."""
-        return range(max(start, self.start - 1, 0), max(min(end, self.end - 1), max(start, self.start - 1, 0)))
+        first = max(start, self.first_position)
+        return range(first, max(first, min(end, self.end - 1)))
+
+    @property
+    def first_position(self) -> int:
+        """The first position whose logits are wanted; the cache may hold what comes before."""
+        return max(self.start - 1, 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every token that can have a log-probability has one."""
+        return len(self.found) >= self.end - max(self.start, 1)
 
     def receive(self, positions: range, logits: Tensor) -> None:
         """Take the logits after `positions`: [len(positions), vocab_size]."""
@@ -72,8 +83,13 @@ class ScoreTask(Task):
 
     @property
     def is_done(self) -> bool:
-        """Whether all positions have been computed."""
-        return self.branch.num_computed >= self.compute_len
+        """Whether all log-probabilities are there."""
+        return self.scores.is_complete
+
+    @property
+    def match_limit(self) -> int | None:
+        """The cells of what is scored must be computed here."""
+        return self.scores.first_position
 
     def score_positions(self, start: int, end: int) -> range:
         """See `Task`."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..branch import Branch
+from ..prefix import shared_len
 from ..tokenizer import Tokenizer
 
 _MAX_TAIL_TOKENS = 8
@@ -48,17 +49,8 @@ def heal(branch: Branch, tokenizer: Tokenizer, choices: Sequence[str]) -> tuple[
     tail = branch.token_ids[tail_start:]
     tail_text = tokenizer.decode(tail, skip_special_tokens=False) if tail else ""
     whole = [tokenizer.encode(tail_text + choice, has_special=False) for choice in choices]
-    num_kept = min(_common_len(tail, token_ids) for token_ids in whole)
+    num_kept = min(shared_len(tail, token_ids) for token_ids in whole)
     if tail_start + num_kept == 0 and branch.token_ids:
         # A choice needs a token before it that predicts its first one.
         return len(branch.token_ids), [tokenizer.encode(choice, has_special=False) for choice in choices]
     return tail_start + num_kept, [token_ids[num_kept:] for token_ids in whole]
-
-
-def _common_len(left: Sequence[int], right: Sequence[int]) -> int:
-    length = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length

@@ -118,6 +118,11 @@ class Starter:
         if operation.constraint is not None:
             self._compiler.compile(operation.constraint)
 
+    def check_fork(self, branch: Branch) -> None:
+        """Refuse to fork a text that cannot be computed. Raises: RequestTooLong."""
+        if branch.token_ids:
+            self._check_len(branch, 0)
+
     def gen(self, branch: Branch, operation: Gen, params: SamplingParams, emit_text: Callable[[str], None]) -> GenTask:
         """One sample of a generation."""
         scores = None
@@ -126,7 +131,7 @@ class Starter:
             scores = TapeScores(
                 branch, start, len(branch.token_ids), params.top_logprobs_num, self._token_text_if(params)
             )
-            _recompute_from(branch, start - 1)
+            _recompute_from(branch, scores)
         _keep_one_pending(branch)
         return GenTask(
             branch=branch,
@@ -148,16 +153,16 @@ class Starter:
         flush_buffer(branch, self._tokenizer)
         branch.seam_start = len(branch.token_ids)
         self._check_len(branch, 0)
-        _recompute_from(branch, start - 1)
-        return ScoreTask(branch, TapeScores(branch, start, len(branch.token_ids), with_text=self._token_text)), events
+        scores = TapeScores(branch, start, len(branch.token_ids), with_text=self._token_text)
+        _recompute_from(branch, scores)
+        return ScoreTask(branch, scores), events
 
     def select(self, branch: Branch, operation: Select) -> SelectTask:
         """Heal the seam and score the choices."""
         self._check_len(branch, 0)
         num_kept, choice_tokens = heal(branch, self._tokenizer, operation.choices)
-        longest = max(len(tokens) for tokens in choice_tokens)
+        self._check_choices(operation.choices, num_kept, choice_tokens)
         branch.truncate(num_kept)
-        self._check_len(branch, longest)
         _keep_one_pending(branch)
         return SelectTask(branch, choice_tokens, self._max_nodes(branch))
 
@@ -206,6 +211,17 @@ class Starter:
             hint = "shorten it, lower max_tokens, or give the engine a larger max_total_tokens"
             raise RequestTooLong("the text with what it may gain", num_cells, "the KV pool", limits.pool_len, hint)
 
+    def _check_choices(self, choices: Sequence[str], num_kept: int, choice_tokens: Sequence[list[int]]) -> None:
+        for choice, tokens in zip(choices, choice_tokens, strict=True):
+            num_tokens = num_kept + len(tokens)
+            what = f"the text with the choice {choice[:40]!r}"
+            if num_tokens > self._limits.context_len:
+                hint = "shorten the prompt or the choice"
+                raise RequestTooLong(what, num_tokens, "the model's context", self._limits.context_len, hint)
+            if num_tokens > self._limits.pool_len:
+                hint = "shorten it, or give the engine a larger max_total_tokens"
+                raise RequestTooLong(what, num_tokens, "the KV pool", self._limits.pool_len, hint)
+
     def _check_token_id(self, name: str, token_id: int) -> None:
         if not 0 <= token_id < self._vocab_size:
             raise InvalidRequest(f"{name}: expected token ids in [0, {self._vocab_size}), got {token_id}")
@@ -221,7 +237,6 @@ def _keep_one_pending(branch: Branch) -> None:
     branch.num_computed = min(branch.num_computed, len(branch.token_ids) - 1)
 
 
-def _recompute_from(branch: Branch, position: int) -> None:
-    """See to it that the logits at `position` and after come by, even where the cells are there already."""
-    branch.match_limit = max(position, 0)
-    branch.num_computed = min(branch.num_computed, branch.match_limit)
+def _recompute_from(branch: Branch, scores: TapeScores) -> None:
+    """See to it that the logits of what is to be scored come by, even where the cells are there already."""
+    branch.num_computed = min(branch.num_computed, scores.first_position)

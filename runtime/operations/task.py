@@ -30,6 +30,11 @@ class Task(ABC):
         """The operation needs no further pass."""
 
     @property
+    def match_limit(self) -> int | None:
+        """At most this many tokens of the tape may come from the cache: the logits of the others are wanted."""
+        return None
+
+    @property
     def tree(self) -> TokenTree | None:
         """Nodes to compute after the tape, in the pass that completes it."""
         return None

@@ -203,7 +203,7 @@ def test_a_failing_pass_ends_its_rows_and_no_others() -> None:
 def test_one_row_without_a_token_fails_alone() -> None:
     harness = Harness()
     good = harness.submit(harness.core.open_branch(7, ""), [tokens(*PROMPT), gen(6)])
-    bad = harness.submit(harness.core.open_branch(7, ""), [tokens(*PROMPT), gen(6, logit_bias={3: 3.4e38})])
+    bad = harness.submit(harness.core.open_branch(7, ""), [tokens(*PROMPT), gen(6, logit_bias={3: 1.0})])
     sample = harness.core._sampler.sample
 
     def sabotaged(logits: torch.Tensor, rows: list[object]) -> list[SampledToken]:

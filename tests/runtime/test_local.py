@@ -58,12 +58,12 @@ def test_leaving_the_iterator_cancels_and_closing_returns_the_memory(engine: Eng
             if isinstance(event, TextDelta) and event.name:
                 break
         await branch.close()
-        await engine.flush_cache()
+        await engine.aflush_cache()
         before = engine.stats()["num_steps"]
         other = await engine.open_branch()
         await collect(other.run([Text("Hi"), Gen("x", SamplingParams(max_new_tokens=2, ignore_eos=True))]))
         await other.close()
-        await engine.flush_cache()
+        await engine.aflush_cache()
         return engine.stats()["num_steps"] - before
 
     assert asyncio.run(main()) <= 4, "the cancelled generation went on"
@@ -81,7 +81,7 @@ def test_a_task_that_is_cancelled_stops_the_engine(engine: Engine) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         await branch.close()
-        await engine.flush_cache()
+        await engine.aflush_cache()
 
     asyncio.run(main())
     stats = engine.stats()

@@ -68,7 +68,7 @@ class ScriptedBackend:
         self.opened.append((seed, cache_salt))
         return self.new_branch("", None)
 
-    async def flush_cache(self) -> None:
+    async def aflush_cache(self) -> None:
         self.num_flushes += 1
 
     async def aclose(self) -> None:
