@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.attention import AttentionPlan, attention
+from ..kernels.onednn_linear import has_many_rows, onednn_linear, onednn_linear_add
 from ..kernels.rms_norm import rms_norm
 from ..kernels.rotary import rotary_table, rotate
 from ..kernels.silu_and_mul import silu_and_mul
@@ -17,7 +18,9 @@ class Linear:
     """`x @ weight + bias`.
 
     Checkpoints have the weight as [out_size, in_size]. The other way round a product with one row, which is all
-    reading of weights, takes half the time on a CPU (measured with MKL: 0.9 against 1.6 ms for 20 MB).
+    reading of weights, takes half the time on a CPU (measured with MKL: 0.9 against 1.6 ms for 20 MB). Products with
+    more rows go to oneDNN, which reads this layout as well and, unlike MKL, uses all that the processor has (on an
+    AMD one in float32: 1.3 times as fast with 8 rows, twice as fast with 200).
     """
 
     weight: Tensor  # [in_size, out_size] model dtype
@@ -25,12 +28,16 @@ class Linear:
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [num_tokens, in_size] -> [num_tokens, out_size]."""
+        if has_many_rows(x):
+            return onednn_linear(x, self.weight, self.bias)
         if self.bias is None:
             return torch.mm(x, self.weight)
         return torch.addmm(self.bias, x, self.weight)
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """`residual + forward(x)`, in one product."""
+        if has_many_rows(x):
+            return onednn_linear_add(residual, x, self.weight, self.bias)
         out = torch.addmm(residual, x, self.weight)
         return out if self.bias is None else out.add_(self.bias)
 
