@@ -257,10 +257,16 @@ async def _whole(opening: Coroutine[object, object, Sequence[Branch]]) -> Sequen
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):  # cancelled once more: it is on its way out, the opening first
-                await asyncio.wait([task])
-        if not task.cancelled() and task.exception() is None:
-            for branch in task.result():
-                await branch.close()
+        closing = asyncio.ensure_future(_close_when_open(task))
+        while not closing.done():
+            with suppress(asyncio.CancelledError):  # cancelled once more: it is on its way out, but this comes first
+                await asyncio.wait([closing])
+        closing.result()
         raise
+
+
+async def _close_when_open(opening: "asyncio.Future[Sequence[Branch]]") -> None:
+    await asyncio.wait([opening])
+    if not opening.cancelled() and opening.exception() is None:
+        for branch in opening.result():
+            await branch.close()

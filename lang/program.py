@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -10,7 +11,7 @@ import msgspec
 
 from .batch import Batch, NumThreads
 from .default_backend import DEFAULT_BACKEND
-from .errors import InvalidArgument
+from .errors import InvalidArgument, StateError
 from .program_run import CURRENT_RUN, ProgramRun
 from .run_options import RUN_OPTIONS, SAMPLING_OPTIONS, BatchErrorMode, RunOptions, split_keywords
 from .state import ProgramState
@@ -180,7 +181,13 @@ class Function:
                     name, f"nothing where {self.name!r} runs on the state of another program", keywords[name]
                 )
         defaults = msgspec.structs.replace(state.sampling_defaults, **RunOptions.of(keywords).sampling)
-        return state.inline(functools.partial(self._body, self._bind_arguments(args, arguments)), defaults)
+        try:
+            return state.inline(functools.partial(self._body, self._bind_arguments(args, arguments)), defaults)
+        except RecursionError as error:
+            raise StateError(
+                f"Python's recursion limit of {sys.getrecursionlimit()} calls was reached in {self.name!r}, which runs "
+                "inside other programs; use a loop in one program, or raise the limit (sys.setrecursionlimit)"
+            ) from error
 
 
 class Call(Appendable):

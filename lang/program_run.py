@@ -43,6 +43,8 @@ class ProgramRun:
         self._cancel_cause: BaseException | None = None
         self.root = BranchRunner(program, "main", self._open_root)
         self._runners = [self.root]
+        self._inner: set[ProgramRun] = set()
+        """Runs that the body has begun and waits for."""
 
     @property
     def is_outside(self) -> bool:
@@ -101,7 +103,10 @@ class ProgramRun:
     def execute(self, body: Callable[[], T]) -> T:
         """Run `body` here and end the run: raises what the body raises, or else the first failure nobody has seen."""
         self._body_thread = threading.get_ident()
+        outer = CURRENT_RUN.get()
         token = CURRENT_RUN.set(self)
+        if outer is not None:
+            outer._adopt(self)
         try:
             value = body()
             self.wait(self._finish)
@@ -111,6 +116,8 @@ class ProgramRun:
             raise
         finally:
             CURRENT_RUN.reset(token)
+            if outer is not None:
+                outer._dismiss(self)
         return value
 
     def start(self, body: Callable[[], object]) -> None:
@@ -137,6 +144,17 @@ class ProgramRun:
                 task.add_done_callback(_retrieve)  # an error comes up again when the run closes all
 
         PORTAL.post(close)
+
+    def _adopt(self, run: "ProgramRun") -> None:
+        """What cancels this run is to cancel `run`, too."""
+        with self._lock:
+            self._inner.add(run)
+        if self._cancel_cause is not None:
+            run.cancel(self._cancel_cause)
+
+    def _dismiss(self, run: "ProgramRun") -> None:
+        with self._lock:
+            self._inner.discard(run)
 
     # What runs on the loop
 
@@ -167,6 +185,10 @@ class ProgramRun:
         if self.over.is_set():
             return
         self._cancel_cause = cause
+        with self._lock:
+            inner = list(self._inner)
+        for run in inner:
+            run._cancel(cause)
         for runner in list(self._runners):
             runner.cancel(cause)
 

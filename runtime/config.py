@@ -133,6 +133,6 @@ OPTION_NAMES = (
 
 
 def _unknown_message(name: str) -> str:
-    near = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.8)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"unknown option {name!r}; {hint}the options are {', '.join(OPTION_NAMES)}"

@@ -8,7 +8,7 @@ import uuid
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,7 +23,7 @@ from .engine_thread import EngineThread
 from .errors import EngineClosed, InvalidRequest
 from .generate_arguments import Job, gen_operations, naming_item
 from .local import LocalBackend, LocalBranch
-from .request import Ended, Request
+from .request import Ended, Listener, Request
 
 Output = dict[str, Any]
 """`{"text", "output_ids", "meta_info"}` of one sample."""
@@ -156,22 +156,31 @@ class Engine:
         for index, job in enumerate(jobs):
             with naming_item(index if is_list else None):
                 self._compile(job)
-        started: list[_Started] = []
+        arrived: queue.SimpleQueue[tuple[int, Event | Ended]] = queue.SimpleQueue()
+        requests: list[Future[Request]] = []
+        values: dict[int, ValueReady] = {}
         try:
-            started.extend(self._start(job) for job in jobs)
-            values = []
-            for index, each in enumerate(started):
-                with naming_item(index if is_list else None):
-                    values.append(_last_value(each))
-            return values
+            for index, job in enumerate(jobs):
+                requests.append(self._start(job, partial(_put_numbered, arrived, index)))
+            for request in requests:
+                request.result()  # raises where it could not even begin
+            num_open = len(jobs)
+            while num_open:
+                index, item = arrived.get()  # an interrupt arrives here
+                if isinstance(item, ValueReady):
+                    values[index] = item
+                elif isinstance(item, Ended):
+                    num_open -= 1
+                    with naming_item(index if is_list else None):
+                        _raise_if_failed(item)
         except BaseException:
-            for each in started:
-                self._cancel(each.request)
+            for request in requests:
+                self._cancel(request)
             raise
+        return [values[index] for index in range(len(jobs))]
 
-    def _start(self, job: Job) -> "_Started":
-        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
-        return _Started(self._thread.ask(lambda core: core.submit_alone(tuple(job), arrived.put)), arrived)
+    def _start(self, job: Job, listener: Listener) -> "Future[Request]":
+        return self._thread.ask(lambda core: core.submit_alone(tuple(job), listener))
 
     def _cancel(self, request: "Future[Request]") -> None:
         """Stop a request, whose submission comes before this in the engine's inbox; harmless where it has ended."""
@@ -190,11 +199,12 @@ class Engine:
 
     def _stream(self, job: Job) -> Iterator[Output]:
         self._compile(job)
-        started = self._start(job)
+        arrived: queue.SimpleQueue[Event | Ended] = queue.SimpleQueue()
+        request = self._start(job, arrived.put)
         text = ""
         try:
-            started.request.result()  # raises where it could not even begin
-            while not isinstance(item := started.arrived.get(), Ended):
+            request.result()  # raises where it could not even begin
+            while not isinstance(item := arrived.get(), Ended):
                 match item:
                     case TextDelta(name=str(), text=more):
                         text += more
@@ -203,7 +213,7 @@ class Engine:
                         yield _outputs(item)[0]
             _raise_if_failed(item)
         finally:
-            self._cancel(started.request)
+            self._cancel(request)
 
     async def _async_values(self, jobs: Sequence[Job], is_list: bool) -> list[ValueReady]:
         """`_values`, for an event loop."""
@@ -247,14 +257,6 @@ class Engine:
                         yield _outputs(event)[0]
 
 
-@dataclass(frozen=True)
-class _Started:
-    """A request on its way, and where its events arrive."""
-
-    request: "Future[Request]"
-    arrived: "queue.SimpleQueue[Event | Ended]"
-
-
 def _close_soon(thread: EngineThread) -> None:
     """End the thread without waiting for it: this runs wherever the garbage collector does."""
     threading.Thread(target=thread.close, name="palmette-engine-end", daemon=True).start()
@@ -266,15 +268,9 @@ def _check_streamable(jobs: Sequence[Job], is_list: bool) -> None:
         raise InvalidRequest("stream: expected one prompt and n = 1, got more; call generate once for each")
 
 
-def _last_value(started: _Started) -> ValueReady:
-    started.request.result()  # raises where it could not even begin
-    value: ValueReady | None = None
-    while not isinstance(item := started.arrived.get(), Ended):
-        if isinstance(item, ValueReady):
-            value = item
-    _raise_if_failed(item)
-    assert value is not None, "a request ended well without its value"
-    return value
+def _put_numbered(arrived: "queue.SimpleQueue[tuple[int, Event | Ended]]", index: int, item: Event | Ended) -> None:
+    if not isinstance(item, TextDelta):  # nobody reads it here, and to be woken for each costs more than a token
+        arrived.put((index, item))
 
 
 def _raise_if_failed(ended: Ended) -> None:

@@ -1,7 +1,8 @@
 """LocalBackend: the language's port over an engine in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from threading import Lock
 
 from ..grammar.compiler import GrammarCompiler
@@ -41,13 +42,14 @@ class LocalBranch:
                     refused = index, error
                     operations = operations[:index]
                     break
-        async for event in self._run(operations):
-            yield event
+        async with aclosing(self._run(operations)) as events:
+            async for event in events:
+                yield event
         if refused is not None:
             _blame(refused[1], refused[0])
             raise refused[1]
 
-    async def _run(self, operations: Sequence[Operation]) -> AsyncIterator[Event]:
+    async def _run(self, operations: Sequence[Operation]) -> AsyncGenerator[Event, None]:
         arrived: Mailbox = asyncio.Queue()
         delivery = self._backend.delivery()
         request = Request(self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item))

@@ -35,3 +35,19 @@ def test_the_import_brings_nothing_heavy() -> None:
     script = f"import json, sys, palmette; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_the_roots_of_all_errors_are_here() -> None:
+    from palmette.grammar import errors as of_constraints
+    from palmette.lang import errors as of_the_language
+    from palmette.runtime import errors as of_the_runtime
+
+    roots = (palmette.PalmetteError, palmette.EngineError, palmette.GrammarError)
+    kinds = [
+        kind
+        for module in (of_constraints, of_the_language, of_the_runtime)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ]
+    assert len(kinds) > 25
+    assert all(issubclass(kind, roots) for kind in kinds)

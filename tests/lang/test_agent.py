@@ -161,6 +161,8 @@ def test_a_failing_model_is_a_program_error(backend: ScriptedBackend) -> None:
 def test_wrong_agents() -> None:
     with pytest.raises(sgl.InvalidArgument, match="at least one tool"):
         sgl.agent([])
+    with pytest.raises(sgl.InvalidArgument, match="tools: expected a list of functions"):
+        sgl.agent(tools=None)
     with pytest.raises(sgl.InvalidArgument, match="names that differ"):
         sgl.agent([add, add])
     with pytest.raises(sgl.InvalidArgument, match="max_steps"):

@@ -1,5 +1,6 @@
 """A failing operation raises in the user's code, with the program, the operation and the cause."""
 
+import contextlib
 import inspect
 
 import pytest
@@ -191,3 +192,47 @@ def test_turns_and_joins_have_the_users_line(backend: ScriptedBackend) -> None:
         assert {entry.source.rsplit(":", 1)[0] for entry in s._transcript.log} == {__file__}
 
     program.run()
+
+
+def test_an_exception_inside_a_turn_closes_it(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with contextlib.suppress(KeyError), s.user():
+            s += "half a question"
+            raise KeyError
+        with contextlib.suppress(KeyError), s.user():
+            s += sgl.user_end()
+            raise KeyError
+        s += sgl.assistant(sgl.gen("x"))
+
+    roles = [(each["role"], each["content"]) for each in program.run().messages()]
+    assert roles == [("user", "half a question"), ("user", ""), ("assistant", "<x>")]
+
+
+def test_what_was_made_before_a_failure_stays_whenever_it_is_read(backend: ScriptedBackend) -> None:
+    """Both gens go out in one submission; the second has a constraint, say, that cannot be compiled."""
+
+    @sgl.function
+    def program(s, is_read_at_once):
+        s += "a" + sgl.gen("first")
+        if is_read_at_once:
+            assert s["first"] == "<first>"
+        s += sgl.gen("bad", regex="x")
+        with pytest.raises(sgl.ProgramError, match="gen 'bad'"):
+            s["bad"]
+        assert s["first"] == "<first>"
+
+    backend.failures = {"bad": ScriptedFailure("no such grammar")}
+    for is_read_at_once in (True, False):
+        assert program.run(is_read_at_once)["first"] == "<first>"
+
+
+def test_programs_nested_too_deep_are_a_clear_error(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s, depth):
+        if depth:
+            s += program(depth - 1)
+
+    program.run(5)
+    with pytest.raises(sgl.StateError, match=r"recursion limit .* 'program', which runs inside other programs"):
+        program.run(500)

@@ -256,3 +256,43 @@ def test_the_end_of_a_turn_before_a_fork_is_in_every_text_once(backend: Scripted
     turns = "<|im_start|>user\na<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
     assert state.text().startswith(turns)
     assert "".join(state.text_iter()) == state.text()
+
+
+def test_messages_have_the_turns_that_joined_branches_appended(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s.user("q")
+        forks = s.fork(2)
+        for index, f in enumerate(forks):
+            with f.copy() as inner:
+                inner.user("not joined by text")
+            nested = f.fork(1)
+            nested[0].assistant(f"{index}" + sgl.gen("a"))
+            nested.join("concate_and_append")
+        forks.join("concate_and_append")
+        s.user("and?")
+        with s.assistant():
+            parts = s.fork(2)
+            parts += ["b", "c"]
+            parts.join("concate_and_append")
+
+    turns = [(each["role"], each["content"]) for each in program.run().messages()]
+    assert turns == [
+        ("user", "q"),
+        ("assistant", "0<a>"),
+        ("assistant", "1<a>"),
+        ("user", "and?"),
+        ("assistant", "bc"),
+    ]
+
+
+def test_a_join_replaces_a_variable_from_before_the_fork(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s["x"] = "old"
+        s["y"] = "kept"
+        with s.fork(2) as forks:
+            forks += sgl.gen("x")
+
+    state = program.run()
+    assert (state["x"], state["y"]) == (["<x>", "<x>"], "kept")

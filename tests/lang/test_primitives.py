@@ -29,6 +29,9 @@ SCHEMA = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": 
         {"stop_token_ids": [-1]},
         {"stop_token_ids": 7},
         {"stop_regex": [""]},
+        {"stop_regex": "("},
+        {"logit_bias": {3: 1e31}},
+        {"logit_bias": {3: -1e300}},
         {"temperature": -0.1},
         {"temperature": math.nan},
         {"temperature": "hot"},
@@ -176,3 +179,15 @@ def test_a_turn_takes_text_or_an_expression() -> None:
         with pytest.raises(sgl.InvalidArgument):
             role(5)
         assert len(role().parts) == 2
+
+
+def test_arguments_of_sglang_that_would_do_nothing_are_refused_with_the_reason(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        s.fork(2, None).join()
+        with pytest.raises(sgl.InvalidArgument, match=r"position_ids_offset: .* at the position where"):
+            s.fork(2, [0, 5])
+
+    program.run()
+    with pytest.raises(sgl.InvalidArgument, match=r"use_thread: .* all branches at the same time"):
+        program.run(use_thread=True)

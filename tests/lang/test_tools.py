@@ -171,3 +171,23 @@ def test_docstrings() -> None:
     parsed = parse_docstring("One.\nArgs:\n  a: x\n    y: z\n  *b (int): w\nReturns:\n  c: no\n")
     assert parsed.summary == "One."
     assert parsed.arguments == {"a": "x y: z", "b": "w"}
+
+
+@pytest.mark.parametrize(("wrong", "found"), [(3, "no function"), (dict, "a class"), (None, "no function")])
+def test_only_functions_are_tools(wrong, found: str) -> None:
+    with pytest.raises(sgl.UnsupportedTool, match=found):
+        sgl.tool()(wrong)
+    with pytest.raises(sgl.UnsupportedTool, match=found):
+        sgl.agent(tools=[wrong])
+
+
+def test_a_default_need_not_be_json() -> None:
+    nothing = object()
+
+    @sgl.tool
+    def ask(number: int = nothing) -> bool:
+        """Say whether a number came."""
+        return number is not nothing
+
+    assert ask.parameters["required"] == []
+    assert (ask.call_json({}), ask.call_json({"number": 2})) == (False, True)

@@ -282,7 +282,7 @@ def test_render_with_a_generation_prompt() -> None:
 
 def test_wrong_templates_are_refused() -> None:
     with pytest.raises(ChatTemplateError, match="wrong in line 2: "):
-        template("a\n{% if %}").render([])
+        template("a\n{% if %}")
     with pytest.raises(ChatTemplateError, match=r"cannot write the roles user: .*nowhere"):
         template("{{ nowhere.at_all }}").render([{"role": "user", "content": ""}])
     with pytest.raises(ChatTemplateError, match="cannot write"):
@@ -304,3 +304,11 @@ def test_folders(tmp_path: Path) -> None:
     chat = ChatTemplate.from_folder(tmp_path)
     assert chat is not None
     assert chat.render([]) == "a file of its own"
+
+
+def test_a_template_that_is_no_jinja_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_text("a\n{% for message in messages %}\n{{ message.role }")
+    with pytest.raises(ChatTemplateError, match="wrong in line 3: "):
+        ChatTemplate.from_folder(tmp_path)
+    with pytest.raises(ChatTemplateError, match="wrong in line 1: "):
+        ChatTemplate("", tool_source="{% if %}")

@@ -1,12 +1,17 @@
 """Engine on sprig: SGLang's offline face, and the same seeded tokens whatever else runs."""
 
 import asyncio
+import gc
+import queue
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
+import torch
 
 from palmette.grammar.errors import GrammarError
 from palmette.lang.errors import InvalidArgument
@@ -75,6 +80,11 @@ def test_what_is_not_seeded_differs_and_reports_its_seed(engine: Engine) -> None
     assert again["output_ids"] == first["output_ids"]
 
 
+def test_names_of_sglang_at_their_defaults_are_taken(engine: Engine) -> None:
+    params = {"max_new_tokens": 1, "spaces_between_special_tokens": True, "no_stop_trim": False}
+    assert engine.generate(PROMPTS[0], params)
+
+
 def test_one_or_a_list_of_each(engine: Engine) -> None:
     params = {"max_new_tokens": 3, "temperature": 0, "ignore_eos": True}
     many: Any = engine.generate(PROMPTS[:2], [params, {**params, "max_new_tokens": 5}])
@@ -98,13 +108,93 @@ def test_a_stream_grows_to_the_whole(engine: Engine) -> None:
     assert chunks[-1]["output_ids"] == whole["output_ids"]
 
 
+LONG = {"max_new_tokens": 1000, "ignore_eos": True}
+
+
+def check_nothing_runs_on(engine: Engine) -> None:
+    assert not engine._thread.ask(lambda core: core.has_work).result(), "abandoned requests go on"
+
+
 def test_leaving_a_stream_stops_its_work(engine: Engine) -> None:
     stream: Any = engine.generate(PROMPTS[0], {"max_new_tokens": 1000, "ignore_eos": True}, stream=True)
     next(stream)
     stream.close()
-    before = engine.stats()["num_steps"]
-    engine.generate(PROMPTS[1], {"max_new_tokens": 2, "ignore_eos": True})
-    assert engine.stats()["num_steps"] - before < 20, "the abandoned stream went on"
+    check_nothing_runs_on(engine)
+
+
+def test_an_interrupt_ends_all_requests(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(queue.SimpleQueue[Any]):
+        def get(self, *_: object) -> Any:
+            super().get()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("palmette.runtime.embedded.queue.SimpleQueue", Interrupted)
+        for prompt in (PROMPTS[0], PROMPTS):
+            with pytest.raises(KeyboardInterrupt):
+                engine.generate(prompt, LONG)
+    check_nothing_runs_on(engine)
+
+
+def test_the_failure_of_one_of_a_list_names_it_and_ends_the_others(engine: Engine) -> None:
+    prompts = [*PROMPTS[:2], "word " * 5000, PROMPTS[2]]
+    with pytest.raises(RequestTooLong) as caught:
+        engine.generate(prompts, LONG)
+    assert caught.value.__notes__ == ["in prompt 2 of the list"]
+    check_nothing_runs_on(engine)
+
+    async def main() -> None:
+        with pytest.raises(RequestTooLong) as caught:
+            await engine.async_generate(prompts, LONG)
+        assert caught.value.__notes__ == ["in prompt 2 of the list"]
+        assert len(asyncio.all_tasks()) == 1, "its siblings have ended"
+        before = engine.stats()["num_steps"]
+        task = asyncio.create_task(engine.async_generate(PROMPTS, LONG))
+        while engine.stats()["num_steps"] < before + 5:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    check_nothing_runs_on(engine)
+    for params in ([{}, {"top_p": 5}], [{}, {"regex": "("}]):
+        with pytest.raises((InvalidArgument, GrammarError)) as refused:
+            engine.generate(["a", "b"], params)
+        assert refused.value.__notes__ == ["in prompt 1 of the list"]
+    with pytest.raises(InvalidArgument) as alone:
+        engine.generate("a", {"top_p": 5})
+    assert not hasattr(alone.value, "__notes__")
+
+
+def test_an_engine_that_is_dropped_ends_its_thread() -> None:
+    others = set(threading.enumerate())
+    engine = Engine()
+    engine.generate(PROMPTS[0], {"max_new_tokens": 1})
+    [thread] = [each for each in threading.enumerate() if each not in others and each.name == "palmette-engine"]
+    assert thread.is_alive()
+    del engine
+    gc.collect()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_token_ids_from_an_array(engine: Engine) -> None:
+    params = {"max_new_tokens": 3, "temperature": 0, "ignore_eos": True}
+    token_ids = engine.tokenizer.encode(PROMPTS[0], has_special=True)
+    expected = ids(engine.generate(input_ids=token_ids, sampling_params=params))
+    for given in (torch.tensor(token_ids), numpy.array(token_ids), list(numpy.array(token_ids)), tuple(token_ids)):
+        assert ids(engine.generate(input_ids=given, sampling_params=params)) == expected
+    for rows in (torch.tensor([token_ids] * 2), [numpy.array(token_ids)] * 2):
+        assert ids(engine.generate(input_ids=rows, sampling_params=params)) == expected * 2
+
+
+def test_flush_cache_is_sglangs_and_has_an_asynchronous_form(engine: Engine) -> None:
+    for flush in (engine.flush_cache, lambda: asyncio.run(engine.aflush_cache())):
+        engine.generate(PROMPTS[0], {"max_new_tokens": 1})
+        assert engine.stats()["num_cached_tokens"] > 0
+        flush()
+        assert engine.stats()["num_cached_tokens"] == 0
 
 
 def test_async_generate(engine: Engine) -> None:
@@ -163,6 +253,19 @@ def test_constraints_hold(engine: Engine) -> None:
         ({"prompt": "a", "sampling_params": {"temprature": 1}}, InvalidRequest, "temperature"),
         ({"prompt": ["a", "b"], "sampling_params": [{}]}, InvalidRequest, "each of the 2"),
         ({"input_ids": [99999999]}, InvalidRequest, "token ids"),
+        ({"input_ids": [1.0]}, InvalidRequest, "integers"),
+        ({"input_ids": [True]}, InvalidRequest, "integers"),
+        ({"input_ids": [[1], 2]}, InvalidRequest, "integers, got 2 as item 1"),
+        ({"input_ids": numpy.array([1.5])}, InvalidRequest, "integers"),
+        ({"input_ids": "1 2"}, InvalidRequest, "list of token ids"),
+        ({"input_ids": 5}, InvalidRequest, "list of token ids"),
+        ({"prompt": 3}, InvalidRequest, "a string or a list of strings, got 3"),
+        ({"prompt": b"abc"}, InvalidRequest, "a string or a list of strings, got b'abc'"),
+        ({"prompt": "a", "sampling_params": {"qqq": 1}}, InvalidRequest, "choices.*ebnf.*json_schema.*regex"),
+        ({"prompt": "a", "sampling_params": {"no_stop_trim": True}}, InvalidRequest, "ends before the stop"),
+        ({"prompt": "a", "sampling_params": {"spaces_between_special_tokens": 0}}, InvalidRequest, "to be True"),
+        ({"prompt": "a", "sampling_params": {"stop_regex": "("}}, InvalidArgument, "stop_regex"),
+        ({"prompt": "a", "sampling_params": {"logit_bias": {1: 1e39}}}, InvalidArgument, "logit_bias"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_disturbed(
@@ -177,7 +280,15 @@ def test_bad_input_is_refused_and_nothing_is_disturbed(
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"page_sise": 4}, "did you mean 'page_size'"),
+        ({"page_sise": 4}, "unknown option 'page_sise'; did you mean 'page_size'\\? the options are model_path, "),
+        ({"tp_size": 2}, "unknown option 'tp_size'; the options are"),
+        ({"model_path": 3}, "model_path"),
+        ({"random_seed": "a"}, "random_seed"),
+        ({"random_seed": 1.5}, "random_seed"),
+        ({"random_seed": True}, "random_seed"),
+        ({"dtype": 3}, "dtype"),
+        ({"disable_radix_cache": "no"}, "disable_radix_cache"),
+        ({"max_total_tokens": 15}, "max_total_tokens: expected at least one page of page_size=16 tokens, got 15"),
         ({"page_size": 0}, "page_size"),
         ({"dtype": "int3"}, "dtype"),
         ({"device": "tpu9"}, "device"),

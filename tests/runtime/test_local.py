@@ -107,6 +107,56 @@ def test_errors_name_the_operation(
     assert getattr(caught.value, "operation_index", None) == index
 
 
+def test_what_comes_before_a_constraint_that_does_not_compile_still_runs(engine: Engine) -> None:
+    good = Gen("good", SamplingParams(max_new_tokens=2, ignore_eos=True))
+    heard: list[Event] = []
+
+    async def main() -> None:
+        branch = await engine.open_branch()
+        async for event in branch.run([Text("a"), good, Gen("bad", constraint=Regex("("))]):
+            heard.append(event)  # noqa: PERF401 - what came before the error is to be kept
+
+    with pytest.raises(GrammarError):
+        asyncio.run(main())
+    assert result(heard).completion_tokens == 2
+
+
+def test_whoever_is_cancelled_while_opening_or_forking_leaves_no_branch(engine: Engine) -> None:
+    async def main() -> int:
+        parent = await engine.open_branch()
+        await collect(parent.run([Text("One two three.")]))
+        for _ in range(10):
+            tasks = [asyncio.create_task(engine.open_branch()), asyncio.create_task(parent.fork(3))]
+            await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if parent is not None:
+                await parent.close()
+            parent = await engine.open_branch()
+            await collect(parent.run([Text("One two three.")]))
+        await parent.close()
+        for _ in range(50):  # what was opened for nobody is closed by the loop, which needs its turns for it
+            await asyncio.to_thread(engine.stats)
+        return len(engine._thread.ask(lambda core: list(core.branches.all())).result())
+
+    assert asyncio.run(main()) == 0
+
+
+def test_questions_that_are_cancelled_do_not_end_the_engine(engine: Engine) -> None:
+    async def main() -> None:
+        params = {"max_new_tokens": 60, "ignore_eos": True}
+        busy = asyncio.create_task(engine.async_generate(["A long story "] * 4, params))
+        await asyncio.to_thread(engine.stats)
+        for _ in range(20):
+            impatient = asyncio.create_task(engine.async_generate("hi", {"max_new_tokens": 5}))
+            await asyncio.sleep(0)
+            impatient.cancel()
+        await busy
+
+    asyncio.run(main())
+
+
 def test_forks_run_together_and_closed_branches_take_nothing(engine: Engine) -> None:
     async def main() -> tuple[list[GenResult], int]:
         parent = await engine.open_branch(seed=3)
