@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
+from wording import vary
+
 T = TypeVar("T")
 
 
@@ -30,8 +32,11 @@ class Draw:
         self.heldout = heldout
 
     def phrase(self, pool: Sequence[T]) -> T:
-        """A phrasing of this side."""
-        return self.rng.choice(phrasings(pool, self.heldout))
+        """A phrasing of this side; in training sometimes in other words."""
+        chosen = self.rng.choice(phrasings(pool, self.heldout))
+        if isinstance(chosen, str) and not self.heldout and self.chance(0.3):
+            return vary(self.rng, chosen)  # type: ignore[return-value] # a str for a str
+        return chosen
 
     def pick(self, pool: Sequence[T]) -> T:
         """A value that both sides share (a country, a colour)."""

@@ -1,5 +1,7 @@
 """Greedy accuracy per skill on held-out cases: other phrasings, other made-up words, other pairs of numbers.
 
+A second, smaller table judges fresh samples in the phrasings of the training.
+
 python examples/train_sprig/evaluate.py --out build/sprig/evaluation.json
 """
 
@@ -31,11 +33,11 @@ class Outcome:
     is_right: bool
 
 
-def heldout_cases(per_skill: int, per_long_skill: int, seed: str = "test") -> list[Sample]:
+def judged_cases(per_skill: int, per_long_skill: int, heldout: bool = True) -> list[Sample]:
     """`per_skill` judged cases of each skill; the long ones are counted apart under `long/`."""
     cases: dict[str, list[Sample]] = {}
     for long_share, wanted, prefix in ((0.0, per_skill, ""), (1.0, per_long_skill, "long/")):
-        stream = samples(Draw(f"{seed}/{prefix}", heldout=True), long_share)
+        stream = samples(Draw(f"test/{prefix}", heldout), long_share)
         for sample, _ in zip(stream, range(60_000 if long_share == 0.0 else 100 * wanted), strict=False):
             kept = cases.setdefault(prefix + sample.skill, [])
             if sample.match != "open" and len(kept) < wanted:
@@ -119,8 +121,8 @@ def agreement(
     return hits / max(total, 1)
 
 
-def show(accuracy: dict[str, dict[str, float]], seconds: float) -> None:
-    table = Table(title=f"held-out accuracy, greedy ({seconds:.0f} s)")
+def show(title: str, accuracy: dict[str, dict[str, float]], seconds: float) -> None:
+    table = Table(title=f"{title}, greedy ({seconds:.0f} s)")
     table.add_column("skill")
     table.add_column("cases", justify="right")
     table.add_column("right", justify="right")
@@ -129,10 +131,10 @@ def show(accuracy: dict[str, dict[str, float]], seconds: float) -> None:
     Console(width=80).print(table)
 
 
-def evaluate(folder: Path, per_skill: int, per_long_skill: int) -> tuple[dict[str, dict[str, float]], list[Outcome]]:
+def evaluate(folder: Path, cases: list[Sample]) -> tuple[dict[str, dict[str, float]], list[Outcome]]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    outcomes = answer_all(model, tokenizer, heldout_cases(per_skill, per_long_skill), batch_tokens=24_000)
+    outcomes = answer_all(model, tokenizer, cases, batch_tokens=24_000)
     accuracy: dict[str, dict[str, float]] = {}
     for skill in {outcome.skill for outcome in outcomes}:
         rights = [outcome.is_right for outcome in outcomes if outcome.skill == skill]
@@ -151,9 +153,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/sprig/evaluation.json"), help="JSON file to write")
     arguments = parser.parse_args()
     started = time.monotonic()
-    accuracy, outcomes = evaluate(arguments.model, arguments.per_skill, arguments.per_long_skill)
-    show(accuracy, time.monotonic() - started)
-    report: dict[str, object] = {"accuracy": accuracy, "wrong": [asdict(o) for o in outcomes if not o.is_right]}
+    accuracy, outcomes = evaluate(arguments.model, judged_cases(arguments.per_skill, arguments.per_long_skill))
+    show("held-out", accuracy, time.monotonic() - started)
+    usual_cases = judged_cases(arguments.per_skill // 3, arguments.per_long_skill // 3, heldout=False)
+    usual, _ = evaluate(arguments.model, usual_cases)
+    show("training phrasings, fresh samples", usual, time.monotonic() - started)
+    report: dict[str, object] = {
+        "accuracy": accuracy,
+        "usual": usual,
+        "wrong": [asdict(o) for o in outcomes if not o.is_right],
+    }
     if (arguments.draft / "model.safetensors").exists() and arguments.draft.resolve() != arguments.model.resolve():
         draft = AutoModelForCausalLM.from_pretrained(arguments.draft, dtype=torch.float32).eval()
         tokenizer = AutoTokenizer.from_pretrained(arguments.model)

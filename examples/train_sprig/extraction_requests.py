@@ -155,6 +155,32 @@ def _typed_class(rec: Record, chosen: list[tuple[str, str, Value]]) -> str:
     )
 
 
+VERBS = [
+    "Extract", "Find", "Get", "Give me", "Return", "List", "Identify", "Show", "Pull out", "Read off", "Note down",
+    "Collect", "Report", "Name", "Copy", "Take", "I want", "Look up", "Pick out", "Output", "Tell me",
+]  # fmt: skip
+SOURCES = ["the text", "this text", "the sentence", "the message", "the passage", "this", "the line", "what follows"]
+FORMS = ["", "", " as JSON", " in JSON", " as a JSON object", " (JSON)", " in JSON form", ", JSON only"]
+
+
+def composed_request(draw: Draw) -> str:
+    """A request for listed fields put together from parts; has {f} and {t}. Never used for the held-out side."""
+    verb, form = draw.pick(VERBS), draw.pick(FORMS)
+    verb = verb if draw.chance(0.8) else verb.lower()
+    please = draw.pick(["", "", "", "Please ", "please ", "Kindly ", "Can you "])
+    ask = f"{please}{verb.lower() if please else verb} {{f}}"
+    shape = draw.number(0, 4)
+    if shape == 0:
+        return f"{ask} from {draw.pick(SOURCES)}{form}: {{t}}"
+    if shape == 1:
+        return f"{ask}{form}{draw.pick([':', '.', ''])}\n{draw.pick(['', chr(10)])}{{t}}"
+    if shape == 2:
+        return f"{{t}}\n{draw.pick(['', chr(10)])}{ask}{form}{draw.pick(['.', '', '!'])}"
+    if shape == 3:
+        return f"{draw.pick(SOURCES).capitalize()}: {{t}}\n{ask}{form}{draw.pick(['.', ''])}"
+    return f'{ask} from {draw.pick(SOURCES)} below{form}.\n"{{t}}"'
+
+
 def request(draw: Draw, rec: Record) -> tuple[str, dict[str, Value]]:
     """The user's words and the object that answers them."""
     chosen = _choose_keys(draw, rec)
@@ -176,7 +202,8 @@ def request(draw: Draw, rec: Record) -> tuple[str, dict[str, Value]]:
             if draw.chance(0.6)
             else ("the " if the else "") + ", ".join(words)
         )
-        user = draw.phrase(BY_LIST).format(f=listed, t=text) + note
+        phrase = draw.phrase(BY_LIST) if draw.heldout or draw.chance(0.5) else composed_request(draw)
+        user = phrase.format(f=listed, t=text) + note
     elif form == "keys":
         quote = draw.pick(['"{}"', "{}", "`{}`", "'{}'"])
         quoted = [quote.format(key) for key in keys]

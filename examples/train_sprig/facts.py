@@ -216,7 +216,7 @@ def small_fact(draw: Draw) -> tuple[str, str, str]:
 
 
 def fact(draw: Draw) -> tuple[str, str, str]:
-    return country_fact(draw) if draw.chance(0.7) else small_fact(draw)
+    return country_fact(draw) if draw.chance(0.6) else small_fact(draw)
 
 
 def fact_chat(draw: Draw) -> Sample:

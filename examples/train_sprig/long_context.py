@@ -103,7 +103,7 @@ def long_extraction(draw: Draw) -> Sample:
     messages = [
         turn("user", f"Read this.\n\n{before}"),
         turn("assistant", "I have read it."),
-        *[m for m in sample.messages if m["role"] != "system"],
+        *[m for m in sample.messages[: (sample.judged_turn or 0) + 1] if m["role"] != "system"],
     ]
     return chat("long_extract", messages, match="json")
 

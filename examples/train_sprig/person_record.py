@@ -3,6 +3,7 @@
 import names
 from draw import Draw
 from record_fields import Record, Value, assemble
+from sentence_parts import composed
 
 PERSON_LEADS = [
     ("{name} is {age} years old and lives in {city}.", "name age city"),
@@ -32,14 +33,14 @@ PERSON_LEADS = [
     ("{name}, who is {age} years old, works as {ajob} in {city}.", "name age city job"),
     ("{name} was born in {city} and is now {age} years old.", "name age city"),
     ("The new neighbour is {name}, {ajob}. The family comes from {city}.", "name job city"),
-    ("For {age} years {name} has lived, the last ten of them in {city}.", "name age city"),
+    ("It was {name}, {age}, who moved to {city} last spring.", "name age city"),
     ("{ajob}, {age} years old, living in {city}: that is {name}.", "name age city job"),
     ("Our {job} is called {name}, is {age} and lives in {city}.", "name age city job"),
     ("My friend {name} is {age} and lives in {city}.", "name age city"),
-    ("{name} has been {ajob} in {city} since the age of {age}.", "name age city job"),
+    ("{name} works in {city} as {ajob} and turns {age} today.", "name age city job"),
     ("Dear team, please welcome {name} from {city}, our new {job}.", "name city job"),
     ("{name} / {age} / {city} / {job}", "name age city job"),
-    ("After {age} years in {city}, {name} is the best {job} in town.", "name age city job"),
+    ("Ask {name}, the {job} in {city}, now {age} years old.", "name age city job"),
     ("{name} of {city}, aged {age}, earns a living as {ajob}.", "name age city job"),
 ]
 
@@ -58,7 +59,11 @@ def person(draw: Draw) -> Record:
         "married": married,
         "employer": names.company(draw),
     }
-    lead, told = draw.phrase(PERSON_LEADS)
+    if draw.heldout or draw.chance(0.4):
+        lead, told = draw.phrase(PERSON_LEADS)
+    else:
+        fields = draw.shuffled(["name", *draw.some(["age", "city", "job"], draw.pick([1, 2, 2, 3, 3]))])
+        lead, told = composed(draw, "person", fields), " ".join(fields)
     record = Record(
         "person",
         values={

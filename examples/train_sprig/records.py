@@ -8,6 +8,7 @@ import names
 from draw import Draw
 from person_record import person
 from record_fields import Record, Value, assemble
+from sentence_parts import lead
 
 INVOICE_LEADS = [
     "Invoice {number} for {customer}: {money}, dated {date}.",
@@ -72,7 +73,7 @@ def invoice(draw: Draw) -> Record:
         draw,
         record,
         clauses,
-        draw.phrase(INVOICE_LEADS).format(number=number, customer=customer, money=money, date=day),
+        lead(draw, "invoice", INVOICE_LEADS).format(number=number, customer=customer, money=money, date=day),
         draw.pick([0, 0, 1, 2]),
     )
     return record
@@ -149,7 +150,7 @@ def event(draw: Draw) -> Record:
             ]
         ),
     }
-    assemble(draw, record, clauses, draw.phrase(EVENT_LEADS).format(**values), draw.pick([0, 0, 1, 2]))
+    assemble(draw, record, clauses, lead(draw, "event", EVENT_LEADS).format(**values), draw.pick([0, 0, 1, 2]))
     return record
 
 
@@ -186,7 +187,7 @@ def address(draw: Draw) -> Record:
         "city": names.city(draw),
         "country": draw.pick(COUNTRIES).name,
     }
-    return Record("address", draw.phrase(ADDRESS_LEADS).format(**values), values)
+    return Record("address", lead(draw, "address", ADDRESS_LEADS).format(**values), values)
 
 
 PRODUCT_LEADS = [

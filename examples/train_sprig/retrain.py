@@ -1,6 +1,6 @@
 """One command for everything: tokenizer, sprig in two stages, bud, the held-out figures, the model cards.
 
-python examples/train_sprig/retrain.py                 # about 80 minutes on two cores
+python examples/train_sprig/retrain.py                 # about 75 minutes on two cores
 python examples/train_sprig/retrain.py --scale 0.02    # a dry run of every step, in two minutes
 """
 
