@@ -138,5 +138,10 @@ def test_an_interrupt_ends_the_batch(backend: ScriptedBackend) -> None:
         s += sgl.gen("stuck")
 
     backend.stuck = frozenset({"stuck"})
-    with pytest.raises(KeyboardInterrupt):
-        program.run_batch([(i,) for i in range(8)], num_threads=4)
+    # A shell that runs the tests in the background has the signal ignored, and then Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            program.run_batch([(i,) for i in range(8)], num_threads=4)
+    finally:
+        signal.signal(signal.SIGINT, before)
