@@ -13,6 +13,7 @@ from torch import Tensor
 
 from palmette.kernels.philox import gumbel
 from palmette.kernels.token_bitmask import pack_token_bitmask
+from palmette.lang.errors import InvalidArgument
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.sampler import InvalidLogits, NoTokenAllowed, Sampler, SampleRow
 
@@ -206,9 +207,11 @@ def test_logits_that_are_no_numbers_are_named(wrong: float, temperature: float) 
     assert raised.value.rows == (1,)
 
 
-def test_a_bias_beyond_float32_is_an_error() -> None:
-    with pytest.raises(InvalidLogits):
-        Sampler(VOCAB_SIZE).sample(torch.zeros(1, VOCAB_SIZE), [make_row(logit_bias={3: 1e300})])
+def test_the_largest_bias_that_is_accepted_is_still_a_number_in_float32() -> None:
+    (sampled,) = Sampler(VOCAB_SIZE).sample(torch.zeros(1, VOCAB_SIZE), [make_row(logit_bias={3: 1e30})])
+    assert sampled.token_id == 3
+    with pytest.raises(InvalidArgument):
+        make_row(logit_bias={3: 1e300})
 
 
 @pytest.mark.parametrize(
