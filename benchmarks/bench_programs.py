@@ -80,6 +80,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", metavar="NAME", help="write benchmarks/results/NAME.json")
     options = parser.parse_args(arguments)
+    if options.json is not None and Path(options.json).name != options.json:
+        parser.error(f"--json: expected a name, which becomes results/NAME.json, got the path {options.json!r}")
     options.size = options.size or ("quick" if options.quick else "full")
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.memory = not options.quick if options.memory is None else options.memory
