@@ -1,9 +1,10 @@
 """palmette: a Python function mixes text with model calls; the runtime runs it, and many at once, on one model."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .grammar.errors import GrammarError
-from .lang.agent import Agent, AgentResult, agent
+from .lang import patterns
 from .lang.agent_step import AgentStep
 from .lang.backend import Backend, Branch
 from .lang.choices import (
@@ -15,13 +16,17 @@ from .lang.default_backend import DEFAULT_BACKEND, flush_cache, set_default_back
 from .lang.errors import (
     AgentError,
     BackendNotSet,
+    IncompleteValue,
     InvalidArgument,
+    NoneAccepted,
+    NotTraceable,
     PalmetteError,
     ProgramError,
     StateError,
     UnsupportedTool,
     VariableNotSet,
 )
+from .lang.plan import Plan
 from .lang.primitives import (
     assistant,
     assistant_begin,
@@ -42,17 +47,24 @@ from .lang.program import Function, function
 from .lang.sampling_params import SamplingParams
 from .lang.state import ProgramState
 from .lang.state_group import StateGroup
-from .lang.tools import ToolFunction, tool
+from .lang.value import Value
 from .runtime.errors import EngineError
 
 if TYPE_CHECKING:
+    from .lang.agent import Agent, AgentResult, agent
+    from .lang.agent_events import AgentEvent, Answer, Thought, ToolCall, ToolResult
+    from .lang.agent_history import AgentHistory
+    from .lang.tools import ToolFunction, tool
     from .runtime.embedded import Engine
 
 __all__ = [
     "Agent",
     "AgentError",
+    "AgentEvent",
+    "AgentHistory",
     "AgentResult",
     "AgentStep",
+    "Answer",
     "Backend",
     "BackendNotSet",
     "Branch",
@@ -60,15 +72,23 @@ __all__ = [
     "EngineError",
     "Function",
     "GrammarError",
+    "IncompleteValue",
     "InvalidArgument",
+    "NoneAccepted",
+    "NotTraceable",
     "PalmetteError",
+    "Plan",
     "ProgramError",
     "ProgramState",
     "SamplingParams",
     "StateError",
     "StateGroup",
+    "Thought",
+    "ToolCall",
     "ToolFunction",
+    "ToolResult",
     "UnsupportedTool",
+    "Value",
     "VariableNotSet",
     "agent",
     "assistant",
@@ -80,6 +100,7 @@ __all__ = [
     "gen_int",
     "gen_string",
     "greedy_token_selection",
+    "patterns",
     "score",
     "select",
     "set_default_backend",
@@ -104,13 +125,29 @@ def _make_engine() -> Backend:
 DEFAULT_BACKEND.set_factory(_make_engine)
 
 
-def __getattr__(name: str) -> object:
-    """`Engine` brings torch along, so it is imported when it is first named."""
-    if name == "Engine":
-        from .runtime.embedded import Engine
+_LATER = {
+    "Engine": ".runtime.embedded",
+    "Agent": ".lang.agent",
+    "AgentResult": ".lang.agent",
+    "agent": ".lang.agent",
+    "AgentEvent": ".lang.agent_events",
+    "Answer": ".lang.agent_events",
+    "Thought": ".lang.agent_events",
+    "ToolCall": ".lang.agent_events",
+    "ToolResult": ".lang.agent_events",
+    "AgentHistory": ".lang.agent_history",
+    "ToolFunction": ".lang.tools",
+    "tool": ".lang.tools",
+}
+"""What is imported when it is first named: the engine brings torch along, agents bring the types of their tools."""
 
-        return Engine
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LATER[name], __name__), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

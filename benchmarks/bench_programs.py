@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import torch
+from catalogue import make_catalogue
 from comparison import Comparison, compare
 from environment import describe_environment, environment_line
 from memory import measure_memory
@@ -18,7 +19,7 @@ from palmette_side import PalmetteSide
 from report import summary_lines, table_of, to_json
 from rich.console import Console
 from transformers_peer import TransformersPeer
-from workloads import SIZES, make_workloads
+from workloads import SIZES
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> list[Comparison]:
 
 def _compare_all(options: argparse.Namespace, console: Console) -> list[Comparison]:
     model_path = sprig_path()
-    workloads = make_workloads(SIZES[options.size], count_tokens_of(model_path))
+    workloads = make_catalogue(options.size, count_tokens_of(model_path))
     chosen = [each for each in workloads if not options.only or each.name in options.only]
     comparisons = []
     ours, peer = PalmetteSide(model_path), TransformersPeer(model_path)
@@ -67,7 +68,7 @@ def _compare_all(options: argparse.Namespace, console: Console) -> list[Comparis
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [each.name for each in make_workloads(SIZES["tiny"], len)]
+    names = [each.name for each in make_catalogue("tiny", len)]
     parser.add_argument("--size", choices=tuple(SIZES), help="how large the workloads are (default: full)")
     parser.add_argument("--quick", action="store_true", help="the same as --size quick --rounds 3 --no-memory")
     parser.add_argument("--only", nargs="+", choices=names, default=[], metavar="NAME", help=", ".join(names))

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from answer import Answer, agreement, num_tokens_of
+from catalogue import AnyWorkload
 from measure import Timing, interleave
 from memory import PeakMemory
 from palmette_side import PalmetteSide
+from programs.program_workload import Aim, ProgramWorkload
 from transformers_peer import TransformersPeer
-from workloads import Workload
 
-Run = Callable[[Workload, int], list[Answer]]
+Run = Callable[[Any, int], list[Answer]]
+"""A workload, of either kind, and its number of tokens."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class Figures:
     """The whole workload."""
     first: Timing
     """The workload with one token an answer: until every answer has begun."""
-    agreement: float
-    """Share of the tokens that are palmette's; 1: identical."""
+    agreement: float | None
+    """Share of the tokens that are palmette's; 1: identical; None where others are meant."""
     memory: PeakMemory | None = None
 
     @property
@@ -43,16 +46,23 @@ class Figures:
 class Comparison:
     """All contestants of one workload."""
 
-    workload: Workload
+    workload: AnyWorkload
     palmette: Figures
     peers: tuple[Figures, ...]
     """The ways `generate` offers; palmette is measured against the fastest of them."""
     peers_by_hand: tuple[Figures, ...]
+    variants: tuple[Figures, ...] = ()
+    """Other ways of palmette."""
 
     @property
     def best_peer(self) -> Figures:
         """The fastest way that `generate` offers."""
         return max(self.peers, key=lambda peer: peer.tokens_per_s)
+
+    def time_ratio(self, aim: Aim) -> float:
+        """How many times as long as its bound a way of palmette takes."""
+        ways = {each.name: each for each in (self.palmette, *self.variants)}
+        return ways[aim.way].work.median_wall_s / ways[aim.bound].work.median_wall_s
 
     def with_memory(self, measure: Callable[[str], PeakMemory]) -> "Comparison":
         """The same with the peak memory of each contestant, by its name."""
@@ -64,18 +74,30 @@ class Comparison:
         )
 
 
-def compare(workload: Workload, ours: PalmetteSide, peer: TransformersPeer, num_rounds: int) -> Comparison:
+def compare(workload: AnyWorkload, ours: PalmetteSide, peer: TransformersPeer, num_rounds: int) -> Comparison:
     """Run the workload `num_rounds` times on each side, after a round that warms up and compares the tokens."""
-    ways, by_hand = peer.ways(workload), peer.ways_by_hand(workload)
-    runs: dict[str, Run] = {ours.name: ours.run, **ways, **by_hand}
+    ways, by_hand, variants = peer.ways(workload), peer.ways_by_hand(workload), ours.variants(workload)
+    runs: dict[str, Run] = {ours.name: ours.run, **variants, **ways, **by_hand}
     reference = ours.run(workload, workload.num_tokens, wants_ids=True)
-    answers = {name: run(workload, workload.num_tokens) for name, run in runs.items() if name != ours.name}
-    ours.run(workload, workload.num_tokens)
+    answers = {name: run(workload, workload.num_tokens, wants_ids=True) for name, run in variants.items()}
+    answers |= {name: run(workload, workload.num_tokens) for name, run in {**ways, **by_hand}.items()}
+    for run in (ours.run, *variants.values()):
+        run(workload, workload.num_tokens)
     work = interleave({name: partial(run, workload, workload.num_tokens) for name, run in runs.items()}, num_rounds)
-    first = interleave({name: partial(run, workload, 1) for name, run in runs.items()}, num_rounds)
+    first = work
+    if workload.num_tokens > 1:
+        first = interleave({name: partial(run, workload, 1) for name, run in runs.items()}, num_rounds)
+    bounds = workload.bounds if isinstance(workload, ProgramWorkload) else ()
 
     def figures(name: str) -> Figures:
         written = answers.get(name, reference)
-        return Figures(name, num_tokens_of(written), work[name], first[name], agreement(reference, written))
+        share = None if name in bounds else agreement(reference, written)
+        return Figures(name, num_tokens_of(written), work[name], first[name], share)
 
-    return Comparison(workload, figures(ours.name), tuple(map(figures, ways)), tuple(map(figures, by_hand)))
+    return Comparison(
+        workload,
+        figures(ours.name),
+        tuple(map(figures, ways)),
+        tuple(map(figures, by_hand)),
+        tuple(map(figures, variants)),
+    )

@@ -13,8 +13,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from catalogue import make_catalogue
 from model import count_tokens_of, sprig_path
-from workloads import SIZES, make_workloads
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def _main(side: str, workload_name: str, size: str, num_threads: int) -> None:
 
     torch.set_num_threads(num_threads)
     model_path = sprig_path()
-    workloads = {each.name: each for each in make_workloads(SIZES[size], count_tokens_of(model_path))}
+    workloads = {each.name: each for each in make_catalogue(size, count_tokens_of(model_path))}
     workload = workloads[workload_name]
     if side == "palmette":
         from palmette_side import PalmetteSide

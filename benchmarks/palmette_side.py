@@ -1,9 +1,12 @@
 """PalmetteSide: the workloads through palmette's public face."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from answer import Answer
+from palmette_answers import generated
+from programs.program_workload import PalmetteProgram, ProgramWorkload, generation_options
 from workloads import Shape, Workload
 
 import palmette as pm
@@ -17,16 +20,14 @@ def continue_text(s: pm.ProgramState, prefix: str, ending: str, num_tokens: int,
 
 
 @pm.function
-def fork_text(
-    s: pm.ProgramState, prefix: str, endings: tuple[str, ...], num_tokens: int, wants_ids: bool
-) -> list[Answer]:
+def fork_text(s: pm.ProgramState, prefix: str, endings: tuple[str, ...], num_tokens: int, wants_ids: bool) -> None:
     """One text that goes on in several ways."""
     s += prefix
     branches = s.fork(len(endings))
     for branch, ending in zip(branches, endings, strict=True):
         branch += ending
         branch += pm.gen("answer", max_tokens=num_tokens, temperature=0, ignore_eos=True, return_logprob=wants_ids)
-    return [_answer(branch, wants_ids) for branch in branches]
+    branches.join()
 
 
 @pm.function
@@ -47,8 +48,10 @@ class PalmetteSide:
         self._engine = pm.Engine(model_path, dtype="float32", device="cpu")
         pm.set_default_backend(self._engine)
 
-    def run(self, workload: Workload, num_tokens: int, *, wants_ids: bool = False) -> list[Answer]:
-        """One answer for each ending, from a cold cache; with their tokens if `wants_ids` (which costs a little)."""
+    def run(self, workload: Workload | ProgramWorkload, num_tokens: int, *, wants_ids: bool = False) -> list[Answer]:
+        """All answers, from a cold cache; with their tokens if `wants_ids` (which costs a little)."""
+        if isinstance(workload, ProgramWorkload):
+            return self._run_program(workload.with_palmette, workload, num_tokens, wants_ids=wants_ids)
         pm.flush_cache()
         match workload.shape:
             case Shape.PROMPTS:
@@ -57,28 +60,32 @@ class PalmetteSide:
                 return [Answer(len(each["output_ids"]), tuple(each["output_ids"])) for each in outputs]
             case Shape.PROGRAMS:
                 texts = [(workload.prefix, ending, num_tokens, wants_ids) for ending in workload.endings]
-                return _answers(continue_text.run_batch(texts), wants_ids)
+                return generated(continue_text.run_batch(texts), ["answer"])
             case Shape.FORK:
                 state = fork_text.run(workload.prefix, workload.endings, num_tokens, wants_ids)
-                answers: list[Answer] = state.ret_value
-                return answers
+                return generated([state], ["answer"])
             case Shape.EXTRACTION:
                 requests = [(prompt, workload.schema, num_tokens, wants_ids) for prompt in workload.prompts]
-                return _answers(extract.run_batch(requests), wants_ids)
+                return generated(extract.run_batch(requests), ["answer"])
+
+    def variants(self, workload: Workload | ProgramWorkload) -> dict[str, Callable[..., list[Answer]]]:
+        """Other ways of palmette to do the same, by name; called as `run` is."""
+        if not isinstance(workload, ProgramWorkload):
+            return {}
+        return {name: partial(self._run_program, program) for name, program in workload.variants}
+
+    def _run_program(
+        self,
+        program: PalmetteProgram,
+        workload: ProgramWorkload,  # noqa: ARG002 - all ways of all sides are called alike
+        num_tokens: int,
+        *,
+        wants_ids: bool = False,
+    ) -> list[Answer]:
+        pm.flush_cache()
+        return program(generation_options(num_tokens, wants_ids=wants_ids))
 
     def close(self) -> None:
         """End the engine."""
         pm.set_default_backend(None)
         self._engine.shutdown()
-
-
-def _answers(states: Iterable[pm.ProgramState], wants_ids: bool) -> list[Answer]:
-    return [_answer(state, wants_ids) for state in states]
-
-
-def _answer(state: pm.ProgramState, wants_ids: bool) -> Answer:
-    meta = state.get_meta_info("answer")
-    if not wants_ids:
-        return Answer(meta["completion_tokens"], None)
-    token_ids = tuple(token_id for _, token_id, _ in meta["output_token_logprobs"])
-    return Answer(len(token_ids), token_ids)

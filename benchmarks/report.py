@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from comparison import Comparison, Figures
+from programs.program_workload import Aim, ProgramWorkload
 from rich.table import Table
 
 
@@ -22,6 +23,8 @@ def table_of(comparisons: Sequence[Comparison]) -> Table:
         aim = "" if target is None else f"aim {target:g}x"
         table.add_row(f"[bold]{comparison.workload.title}", "", aim)
         table.add_row(*_figures_cells("palmette", comparison.palmette))
+        for variant in comparison.variants:
+            table.add_row(*_peer_cells(f"palmette, {variant.name}", comparison.palmette, variant))
         best = comparison.best_peer
         for peer in comparison.peers:
             name = f"transformers, {peer.name}"
@@ -39,6 +42,7 @@ def summary_lines(comparisons: Iterable[Comparison]) -> list[str]:
         ratio, target = each.palmette.tokens_per_s / each.best_peer.tokens_per_s, each.workload.target_ratio
         verdict = "" if target is None else f" (aim {target:g}x: {'reached' if ratio >= target else 'missed'})"
         lines.append(f"{each.workload.title}: {ratio:.2f}x{verdict}, {_tokens(each.best_peer.agreement)}")
+        lines += [_aim_line(each, aim) for aim in _aims_of(each)]
     return lines
 
 
@@ -58,6 +62,8 @@ def to_json(comparisons: Iterable[Comparison], environment: dict[str, str | int]
                 "palmette": _plain(each.palmette),
                 "peers": [_plain(peer) for peer in each.peers],
                 "peers_by_hand": [_plain(peer) for peer in each.peers_by_hand],
+                "variants": [_plain(variant) for variant in each.variants],
+                "aims": [{**asdict(aim), "time_ratio": each.time_ratio(aim)} for aim in _aims_of(each)],
             }
             for each in comparisons
         ],
@@ -81,9 +87,21 @@ def _peer_cells(name: str, ours: Figures, peer: Figures) -> list[str]:
     cells[5] = f"{peer.first.median_wall_s / ours.first.median_wall_s:.2f}x"
     if peer.memory is not None and ours.memory is not None:
         cells[7] = f"{peer.memory.peak_mb / ours.memory.peak_mb:.2f}x"
-    cells[8] = "all" if peer.agreement == 1 else f"{peer.agreement:.1%}"
+    if peer.agreement is not None:
+        cells[8] = "all" if peer.agreement == 1 else f"{peer.agreement:.1%}"
     return cells
 
 
-def _tokens(share: float) -> str:
+def _aims_of(comparison: Comparison) -> tuple[Aim, ...]:
+    return comparison.workload.aims if isinstance(comparison.workload, ProgramWorkload) else ()
+
+
+def _aim_line(comparison: Comparison, aim: Aim) -> str:
+    ratio = comparison.time_ratio(aim)
+    reached = "reached" if ratio <= aim.at_most else "missed"
+    return f"  {aim.way}: {ratio:.2f}x the time of {aim.bound} (aim at most {aim.at_most:g}x: {reached})"
+
+
+def _tokens(share: float | None) -> str:
+    assert share is not None, "every way of transformers writes palmette's tokens"
     return "tokens identical" if share == 1 else f"{share:.1%} of the tokens identical"

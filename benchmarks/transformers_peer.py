@@ -1,16 +1,20 @@
 """TransformersPeer: the same workloads through transformers' `generate`, in each way a user of it could take."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 from answer import Answer
+from programs.program_workload import ProgramWorkload
 from torch import Tensor
+from transformers_calls import TransformersCalls, Way
 from workloads import Shape, Workload
 
-Run = Callable[[Workload, int], list[Answer]]
+Run = Callable[[Any, int], list[Answer]]
+"""A workload, of either kind, and its number of tokens."""
 
 
 class TransformersPeer:
@@ -29,18 +33,30 @@ class TransformersPeer:
         # Where every answer has a fixed length, nothing ends it; the extraction gives `generate` its ends itself.
         model.generation_config.eos_token_id = None
 
-    def ways(self, workload: Workload) -> dict[str, Run]:
+    def ways(self, workload: Workload | ProgramWorkload) -> dict[str, Run]:
         """The ways to do this workload that a user of `generate` has, by name."""
         ways: dict[str, Run] = {}
+        if isinstance(workload, ProgramWorkload):
+            chosen = (Way.BATCHED, Way.ONE_BY_ONE) if workload.can_batch else (Way.ONE_BY_ONE,)
+            return {way.value: partial(self.run_program, way) for way in chosen}
         if len(workload.endings) > 1:
             ways["one padded batch"] = self.run_batched
         ways["one by one"] = self.run_one_by_one
         return ways
 
-    def ways_by_hand(self, workload: Workload) -> dict[str, Run]:
+    def ways_by_hand(self, workload: Workload | ProgramWorkload) -> dict[str, Run]:
         """Ways that take code of one's own around `generate`; reported beside, as a stronger baseline."""
+        if isinstance(workload, ProgramWorkload):
+            return {Way.CACHE_BY_HAND.value: partial(self.run_program, Way.CACHE_BY_HAND)}
         shares_prefix = workload.shape in (Shape.PROGRAMS, Shape.FORK)
         return {"prefix cache by hand": self.run_reusing_prefix} if shares_prefix else {}
+
+    @torch.inference_mode()
+    def run_program(self, way: Way, workload: ProgramWorkload, num_tokens: int) -> list[Answer]:
+        """A program, its calls made in this way."""
+        calls = TransformersCalls(self._model, self._tokenizer, way)
+        workload.with_transformers(calls, num_tokens)
+        return calls.answers
 
     @torch.inference_mode()
     def run_batched(self, workload: Workload, num_tokens: int) -> list[Answer]:

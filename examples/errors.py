@@ -39,7 +39,7 @@ def main() -> None:
     for program in (too_long, never_set, bad_regex, two_constraints, negative_tokens, no_fork):
         try:
             program.run()
-        except pm.PalmetteError as error:
+        except (pm.PalmetteError, pm.GrammarError) as error:
             print(f"{program.name}: {type(error).__name__}: {error}\n")
         else:
             raise AssertionError(f"{program.name} should have failed")

@@ -1,30 +1,38 @@
-"""The agent loop: the model calls tools, reads what they give back, and answers."""
+"""Agents: the model calls tools, reads what they give back, and answers."""
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
-from ..grammar.spec import JsonSchema
+from .agent_answer import AnswerType
+from .agent_events import AgentEvent
+from .agent_history import AgentHistory
+from .agent_loop import AgentLoop, AgentSettings
 from .agent_step import AgentStep
-from .errors import AgentError, InvalidArgument
-from .expressions import GenExpression
-from .primitives import system as system_turn
-from .primitives import user
+from .errors import InvalidArgument
+from .portal import PORTAL
 from .program import Function
-from .sampling_arguments import set_fields
 from .state import ProgramState
+from .tool_calls import Approve, ToolBox
 from .tools import ToolFunction
 
-_CALL_BEGIN, _CALL_END = "<tool_call>", "</tool_call>"
+A = TypeVar("A")
+Emit = Callable[[AgentEvent[Any]], None]
 
 
 @dataclass(frozen=True)
-class AgentResult:
+class AgentResult(Generic[A]):
     """The answer, and how it came about."""
 
-    answer: str
+    answer: A
+    """The text, or the instance of `answer_type`."""
     steps: tuple[AgentStep, ...]
+    """The calls of tools that were made for this question, in order."""
+    history: AgentHistory
+    """The chat so far, plain data, for a next question; of `solve` the turns that this question added."""
+    num_tokens: int
+    """What the model wrote for this question, in tokens."""
     state: ProgramState
 
     @property
@@ -33,139 +41,164 @@ class AgentResult:
         return self.state.messages()
 
 
-class Agent:
-    """Tools and a step limit; made by `agent`. It keeps nothing between questions.
+class Agent(Generic[A]):
+    """Tools and limits; made by `agent`. It keeps nothing between questions: a chat goes on by its `history`.
 
-    The loop is an ordinary program, in the form that Hermes and Qwen models are trained on:
-
-        user turn -> assistant turn: text, then <tool_call> ... </tool_call>, any number -> tool turns -> assistant ...
-                                     text alone: the answer
-
-    What is inside a `<tool_call>` is constrained to a call of one of the tools, so it always parses and validates.
+    One coroutine (`AgentLoop.answer`) is behind all faces; the synchronous ones run it on palmette's own event loop, so
+    that is where their `async def` tools run, too.
     """
 
-    def __init__(
-        self, tools: Sequence[ToolFunction[..., Any]], system: str | None, max_steps: int, max_tokens: int | None
-    ) -> None:
-        self._tools = {each.name: each for each in tools}
-        self._system = system
-        self._max_steps = max_steps
-        self._sampling = set_fields({"max_tokens": max_tokens})
-        self._call = JsonSchema(json.dumps(_call_schema(tools), ensure_ascii=False), whitespace="spaced")
+    def __init__(self, settings: AgentSettings) -> None:
+        self._settings = settings
 
-    def run(self, question: str, **options: Any) -> AgentResult:
-        """Answer `question` in a chat of its own; `options` are those of a program's `run`, temperature 0 by default.
+    def run(self, question: str, *, history: AgentHistory | None = None, **options: Any) -> AgentResult[A]:
+        """Answer `question` in a chat of its own, or behind `history`; `options` are those of a program's `run`.
 
-        Raises `AgentError` when the step limit is reached, `ProgramError` when the model fails.
+        The temperature is 0 by default. Raises `AgentError` when a limit is reached before the answer, `ProgramError`
+        when the model fails.
         """
-        if options.get("stream"):
-            raise InvalidArgument("stream", "nothing in an agent's run", True, "use solve in a program that streams")
-        program = Function(self.solve, name="agent")
-        result = program.run(question, **{"temperature": 0.0, **options}).ret_value
-        assert isinstance(result, AgentResult)
-        return result
+        return PORTAL.call(self.arun(question, history=history, **options))
 
-    def solve(self, s: ProgramState, question: str) -> AgentResult:
+    async def arun(self, question: str, *, history: AgentHistory | None = None, **options: Any) -> AgentResult[A]:
+        """`run` on the caller's event loop. Cancelling it stops the model and the tools that can be stopped."""
+        return await self._run(question, history, _unheard, options)
+
+    def solve(self, s: ProgramState, question: str) -> AgentResult[A]:
         """Answer `question` within a program: on a state without turns, or one where this agent answered before.
 
         Sets the variable "answer"; "thought" and "tool_call" are those of the last turn. Raises as `run` does.
         """
-        s.declare_tools([each.tool for each in self._tools.values()])
-        if self._system is not None and not s.has_turns:
-            s += system_turn(self._system)
-        s += user(question)
-        steps: list[AgentStep] = []
-        while True:
-            calls, answer = self._assistant_turn(s, steps)
-            if not calls:
-                s.set_var("answer", answer)
-                return AgentResult(answer, tuple(steps), s)
-            for thought, name, arguments in calls:
-                step = self._step(thought, name, arguments)
-                steps.append(step)
-                s.tool(_observation(step, steps))
+        return PORTAL.call(self.asolve(s, question))
 
-    def _assistant_turn(
-        self, s: ProgramState, steps: Sequence[AgentStep]
-    ) -> tuple[list[tuple[str, str, dict[str, object]]], str]:
-        """One turn of the model: its calls as (thought, name, arguments), and the text after the last of them."""
-        calls: list[tuple[str, str, dict[str, object]]] = []
-        with s.assistant():
-            while True:
-                s += GenExpression("thought", {**self._sampling, "stop": (_CALL_BEGIN,)}, None)
-                thought = s["thought"].strip()
-                if s.get_meta_info("thought")["finish_reason"]["matched"] != _CALL_BEGIN:
-                    return calls, thought
-                if len(steps) + len(calls) >= self._max_steps:
-                    raise AgentError(
-                        f"no answer within max_steps={self._max_steps} calls of tools; the model asks for another. "
-                        "Raise max_steps, or look at .steps for what it keeps trying",
-                        steps,
-                    )
-                s.append_markup(f"{_CALL_BEGIN}\n")
-                s += GenExpression("tool_call", self._sampling, self._call)
-                name, arguments = _parsed(s, steps)
-                s.append_markup(f"\n{_CALL_END}")
-                calls.append((thought, name, arguments))
+    async def asolve(self, s: ProgramState, question: str) -> AgentResult[A]:
+        """`solve` within an `async def` program."""
+        return await self._solve(s, question, AgentHistory(), _unheard)
 
-    def _step(self, thought: str, name: str, arguments: dict[str, object]) -> AgentStep:
+    async def stream(
+        self, question: str, *, history: AgentHistory | None = None, **options: Any
+    ) -> AsyncIterator[AgentEvent[A]]:
+        """What happens while the question is answered, `Answer` last; raises as `run` does.
+
+        Leaving it early stops the agent.
+        """
+        events: asyncio.Queue[AgentEvent[A] | None] = asyncio.Queue()
+        task = asyncio.ensure_future(self._run(question, history, events.put_nowait, options))
+        task.add_done_callback(lambda _: events.put_nowait(None))
         try:
-            result = self._tools[name].call_json(arguments)
-        except Exception as error:  # noqa: BLE001 - the model reads it and may do better
-            return AgentStep(thought, name, arguments, error=f"{type(error).__name__}: {error}")
-        return AgentStep(thought, name, arguments, result)
+            while (event := await events.get()) is not None:
+                yield event
+            await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def events(self, question: str, *, history: AgentHistory | None = None, **options: Any) -> Iterator[AgentEvent[A]]:
+        """`stream` for a plain `for`."""
+        stream = self.stream(question, history=history, **options)
+
+        async def following() -> AgentEvent[A] | None:
+            return await anext(stream, None)
+
+        async def end() -> None:
+            await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the annotation hides
+
+        try:
+            while (event := PORTAL.call(following())) is not None:
+                yield event
+        finally:
+            PORTAL.call(end())
+
+    async def _run(
+        self, question: str, history: AgentHistory | None, emit: Emit, options: dict[str, Any]
+    ) -> AgentResult[A]:
+        if options.get("stream"):
+            raise InvalidArgument("stream", "nothing in an agent's run", True, "use the agent's stream or events")
+        if history is not None and not isinstance(history, AgentHistory):
+            raise InvalidArgument("history", "an AgentHistory", history, "stored ones come back by from_json")
+
+        async def body(s: ProgramState) -> AgentResult[A]:
+            return await self._solve(s, question, history or AgentHistory(), emit)
+
+        state = await Function(body, name="agent").arun(**{"temperature": 0.0, **options})
+        result: AgentResult[A] = state.ret_value
+        return result
+
+    async def _solve(self, s: ProgramState, question: str, history: AgentHistory, emit: Emit) -> AgentResult[A]:
+        loop = AgentLoop(self._settings, s, history, emit)
+        answer: A = await loop.answer(question)
+        return AgentResult(answer, tuple(loop.steps), loop.history, loop.num_tokens, s)
 
 
+def _unheard(event: AgentEvent[Any]) -> None:
+    """Where nobody asked for events."""
+
+
+Tools = Sequence[ToolFunction[..., Any] | Callable[..., Any]]
+
+
+@overload
 def agent(
-    tools: Sequence[ToolFunction[..., Any] | Callable[..., Any]],
+    tools: Tools,
     *,
     system: str | None = None,
     max_steps: int = 8,
     max_tokens: int | None = None,
-) -> Agent:
+    tool_timeout: float | None = 60.0,
+    approve: Approve | None = None,
+) -> Agent[str]: ...
+@overload
+def agent(
+    tools: Tools,
+    *,
+    answer_type: type[A],
+    system: str | None = None,
+    max_steps: int = 8,
+    max_tokens: int | None = None,
+    tool_timeout: float | None = 60.0,
+    approve: Approve | None = None,
+) -> Agent[A]: ...
+@overload
+def agent(
+    tools: Tools,
+    *,
+    answer_type: object,
+    system: str | None = None,
+    max_steps: int = 8,
+    max_tokens: int | None = None,
+    tool_timeout: float | None = 60.0,
+    approve: Approve | None = None,
+) -> Agent[Any]: ...
+def agent(
+    tools: Tools,
+    *,
+    answer_type: object = None,
+    system: str | None = None,
+    max_steps: int = 8,
+    max_tokens: int | None = None,
+    tool_timeout: float | None = 60.0,
+    approve: Approve | None = None,
+) -> Agent[Any]:
     """An agent with these tools (functions made by `@tool`, or plain ones that could be).
 
-    `max_steps`: calls of tools before it must answer; `max_tokens`: of each text and each call that the model
-    writes, by default the run's. Raises `InvalidArgument`, and `UnsupportedTool` for a function that cannot be one.
+    `max_steps`: calls of tools before it must answer. `max_tokens`: what the model may write in all for one question;
+    None: each text and each call up to the run's `max_new_tokens`, and any number of these. `tool_timeout`: seconds
+    that a call of a tool without a `timeout` of its own may take; None: any time. Calls that are asked for in one turn
+    run at the same time; what a tool raises is read by the model.
+
+    `approve`: asked before each call, with the `ToolCall`; it gives True, or False or a reason to refuse, which the
+    model reads. If it is no `async def` it is called in a thread, so that it may wait for a human.
+
+    `answer_type`: the type of the answer, any that `gen(type=...)` takes. The tool phase is the same as without it:
+    the model ends it by a text of its own. Then it is asked for the answer as JSON, in one more turn, which is
+    constrained to the type's schema. (A tool `final_answer` would save that turn, but only models that were trained
+    on such a tool would ever call it.) What is no object by itself is asked for as `{"value": ...}`.
+
+    Raises `InvalidArgument`, `UnsupportedTool` for a function that cannot be a tool, `UnsupportedType`.
     """
-    if not isinstance(tools, Iterable):
-        raise InvalidArgument("tools", "a list of functions", tools)
-    functions = [each if isinstance(each, ToolFunction) else ToolFunction(each) for each in tools]
-    names = [each.name for each in functions]
-    if not functions or len(set(names)) < len(names):
-        raise InvalidArgument("tools", "at least one tool, with names that differ", names)
-    if not isinstance(max_steps, int) or isinstance(max_steps, bool) or max_steps < 1:
-        raise InvalidArgument("max_steps", "an integer >= 1", max_steps)
-    return Agent(functions, system, max_steps, max_tokens)
-
-
-def _call_schema(tools: Sequence[ToolFunction[..., Any]]) -> dict[str, object]:
-    calls: list[dict[str, object]] = [
-        {
-            "type": "object",
-            "properties": {"name": {"const": each.name}, "arguments": each.parameters},
-            "required": ["name", "arguments"],
-            "additionalProperties": False,
-        }
-        for each in tools
-    ]
-    return calls[0] if len(calls) == 1 else {"anyOf": calls}
-
-
-def _parsed(s: ProgramState, steps: Sequence[AgentStep]) -> tuple[str, dict[str, object]]:
-    if s.get_meta_info("tool_call")["finish_reason"]["type"] == "length":
-        raise AgentError(f"a call did not end within max_tokens: {s['tool_call']!r}; raise max_tokens", steps)
-    call = json.loads(s["tool_call"])
-    return call["name"], call["arguments"]
-
-
-def _observation(step: AgentStep, steps: Sequence[AgentStep]) -> str:
-    """What the model reads of a step: a text as it is, all else as JSON."""
-    if step.error is not None:
-        return json.dumps({"error": step.error}, ensure_ascii=False)
-    if isinstance(step.result, str):
-        return step.result
-    try:
-        return json.dumps(step.result, ensure_ascii=False)
-    except (TypeError, ValueError) as error:
-        raise AgentError(f"tool {step.name!r} returned {step.result!r}, which is not JSON: {error}", steps) from error
+    toolbox = ToolBox.of(tools, tool_timeout, approve)
+    for name, value in (("max_steps", max_steps), ("max_tokens", max_tokens)):
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not is_count and (value is not None or name == "max_steps"):
+            raise InvalidArgument(name, "an integer >= 1", value)
+    asked_type = None if answer_type is None or answer_type is str else AnswerType.of(answer_type)
+    return Agent(AgentSettings(toolbox, system, max_steps, max_tokens, asked_type))

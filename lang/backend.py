@@ -1,10 +1,11 @@
 """The port: what the language needs of whatever runs its programs."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
-from .events import Event
+from .events import BranchEnded, Event
 from .ir import Operation
+from .plan import Plan
 
 
 class Branch(Protocol):
@@ -38,6 +39,15 @@ class Branch(Protocol):
         ...
 
 
+@runtime_checkable
+class HoldingBranch(Branch, Protocol):
+    """A branch whose memory can be kept while it has nothing to do."""
+
+    async def hold(self, seconds: float) -> None:
+        """Keep what is computed for at most `seconds`, or until the next operation, even when memory is short."""
+        ...
+
+
 class Backend(Protocol):
     """Runs programs."""
 
@@ -51,4 +61,43 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """End all branches and free what the backend holds."""
+        ...
+
+
+class PlanRun(Protocol):
+    """A plan at work on a backend."""
+
+    @property
+    def branches(self) -> Mapping[int, Branch]:
+        """The live branches by their index in the plan: those opened so far. They outlive the plan."""
+        ...
+
+    def events(self) -> AsyncIterator[tuple[int, Event | BranchEnded]]:
+        """(index of the branch, what happened), in order per branch; `operation_index` is the step's.
+
+        Each branch ends with one `BranchEnded`, and the iterator with the last of them. When it says that, a branch
+        is in `branches`, unless it was never opened. Leaving the iterator early cancels what still runs.
+        """
+        ...
+
+
+@runtime_checkable
+class PlanBackend(Backend, Protocol):
+    """A backend that runs whole plans by itself, without a round trip between dependent steps."""
+
+    def run_plan(
+        self,
+        plan: Plan,
+        roots: Mapping[int, Branch],
+        *,
+        seed: int | None = None,
+        cache_salt: str = "",
+        is_streaming: bool = False,
+    ) -> PlanRun:
+        """Begin `plan`, which has no open arguments; returns at once.
+
+        roots: the live branches that roots of the plan go on with; a root that is not among them is opened, with
+        `seed` and `cache_salt` as in `open_branch`. Unless `is_streaming`, the text of an operation may come in one
+        piece, with its value.
+        """
         ...

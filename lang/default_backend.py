@@ -29,6 +29,11 @@ class DefaultBackend:
             check_backend("backend", backend)
         self._backend = backend
 
+    @property
+    def current(self) -> Backend | None:
+        """The default backend, if there is one already."""
+        return self._backend or self._made
+
     def get(self) -> Backend:
         """The default backend, made now if need be; raises `BackendNotSet` where there is none to be had."""
         with self._lock:

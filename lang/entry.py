@@ -1,10 +1,12 @@
 """Entry: one operation as a branch recorded it, and what came of it."""
 
 import asyncio
+from collections.abc import Sequence
 
 from .errors import ProgramError
-from .events import GenResult, ScoreResult, SelectResult
+from .events import GenResult, ScoreResult, SelectResult, Timing
 from .ir import Gen, Operation, Score, Select, Text
+from .plan import Arg
 
 Result = tuple[GenResult, ...] | SelectResult | ScoreResult
 
@@ -18,7 +20,7 @@ class Failure:
         self._program = program
         self._branch = branch
         self._entry = entry
-        self._cause = cause
+        self.cause = cause
 
     def error(self) -> ProgramError:
         """A fresh exception, as one that is raised twice grows a wrong traceback; the failure counts as seen."""
@@ -31,14 +33,25 @@ class Failure:
             operation=None if entry is None else entry.kind,
             variable=None if entry is None else entry.name,
             source=None if entry is None else entry.source,
-            cause=self._cause,
+            cause=self.cause,
         )
 
 
 class Entry:
     """Appended by the user's thread; `result`, `text_parts`, `failure` and `done` are set on the portal's loop."""
 
-    __slots__ = ("done", "failure", "index", "name", "operation", "result", "source", "text_parts")
+    __slots__ = (
+        "done",
+        "failure",
+        "index",
+        "name",
+        "operation",
+        "result",
+        "source",
+        "text_parts",
+        "timing",
+        "token_ids",
+    )
 
     def __init__(self, operation: Operation, index: int, source: str, name: str | None = None) -> None:
         self.operation = operation
@@ -49,6 +62,9 @@ class Entry:
         """The variable it sets, None where the user named none."""
         self.result: Result | None = None
         self.text_parts: list[str] = []
+        self.token_ids: list[int] = []
+        """Of a generation that runs: the tokens so far."""
+        self.timing: Timing | None = None
         self.failure: Failure | None = None
         self.done = asyncio.Event()
 
@@ -94,3 +110,46 @@ class Entry:
         if isinstance(result, SelectResult):
             return result.choice
         return "".join(self.text_parts)
+
+
+class TemplateEntry(Entry):
+    """Text of which some parts are the texts of values that may not be there yet."""
+
+    __slots__ = ("has_special", "parts")
+
+    def __init__(self, parts: "Sequence[str | Entry | Arg]", has_special: bool, index: int, source: str) -> None:
+        """`parts`: texts, entries of a `Gen` with one sample or of a `Select`; in a trace open arguments, too."""
+        super().__init__(Text("", has_special), index, source)
+        self.parts = tuple(parts)
+        self.has_special = has_special
+
+    @property
+    def refs(self) -> tuple[Entry, ...]:
+        """The values it needs."""
+        return tuple(part for part in self.parts if isinstance(part, Entry))
+
+    @property
+    def is_known(self) -> bool:
+        """See `Entry`."""
+        return all(ref.done.is_set() for ref in self.refs)
+
+    async def wait(self) -> None:
+        """See `Entry`."""
+        for ref in self.refs:
+            await ref.wait()
+        self.check()
+
+    def content(self) -> str:
+        """See `Entry`."""
+        return "".join(_text_of(part) for part in self.parts)
+
+    async def resolve(self) -> None:
+        """Wait for the values and make `operation` the text; raises `ProgramError` where one failed."""
+        for ref in self.refs:
+            await ref.wait()
+        self.operation = Text(self.content(), self.has_special)
+
+
+def _text_of(part: str | Entry | Arg) -> str:
+    assert not isinstance(part, Arg), f"only a trace, which runs nothing, has the open argument {part}"
+    return part.content() if isinstance(part, Entry) else part

@@ -5,8 +5,12 @@ PalmetteError
 ├── ProgramError                       an operation of a program failed; says which, where and why
 ├── VariableNotSet (KeyError)          a variable was read that no operation sets
 ├── StateError (RuntimeError)          a state was asked for what it cannot do now: nested roles, a joined branch
+├── SiblingFailed (StateError)          a branch was cancelled, because another of its fork failed
+├── NotTraceable (StateError)           a program's flow depends on a value, so that no plan says it whole
+├── IncompleteValue (ValueError)        a typed value's text ended before it was whole
 ├── BackendNotSet (RuntimeError)       a program was to run, and nothing says on what
 ├── UnsupportedTool (TypeError)        a function's signature cannot be made into a tool
+├── NoneAccepted                       no attempt of `patterns.retry` was good enough
 └── AgentError                         the agent loop could not reach an answer
 
 There are three roots, all named in `palmette`, and `except (PalmetteError, EngineError, GrammarError)` catches whatever
@@ -14,7 +18,7 @@ the package raises on purpose:
 
     PalmetteError    the program is wrong, or an operation of it failed; then `__cause__` is one of the other two
     EngineError      an `Engine` cannot be made, or cannot do what `generate` asks of it
-    GrammarError     a constraint that was given to `Engine.generate` cannot be read, met or enforced
+    GrammarError     a constraint that was given to `gen` or `Engine.generate` cannot be read, met or enforced
 """
 
 from collections.abc import Iterable, Sequence
@@ -106,6 +110,37 @@ class StateError(PalmetteError, RuntimeError):
     """A state was asked for what it cannot do now."""
 
 
+class SiblingFailed(StateError):
+    """The branch was cancelled, because another of the same fork failed."""
+
+
+class NotTraceable(StateError):
+    """What Python does next depends on `what`, which only a run knows: no plan can say it.
+
+    `why` says what Python would have done, `source` is the user's `file:line`.
+    """
+
+    def __init__(self, why: str, what: str, source: str | None) -> None:
+        self.why = why
+        self.what = what
+        self.source = source
+        at = f" at {source}" if source else ""
+        super().__init__(
+            f"{why}, but {what} is known only while the program runs{at}; in a plan it can only become part of a text, "
+            f'as in s += f"... {{value}} ...". The program still runs, eagerly'
+        )
+
+
+class IncompleteValue(PalmetteError, ValueError):
+    """The text of a typed value ended, by its token limit, before it was whole; `text` is what there is."""
+
+    def __init__(self, name: str, text: str, max_tokens: int) -> None:
+        self.name = name
+        self.text = text
+        shown = text if len(text) <= 200 else text[:200] + "..."
+        super().__init__(f"{name}: the value was cut off by max_tokens={max_tokens}: {shown!r}; raise max_tokens")
+
+
 class BackendNotSet(PalmetteError, RuntimeError):
     """A program was to run, and nothing says on what."""
 
@@ -118,6 +153,18 @@ class UnsupportedTool(PalmetteError, TypeError):
         self.parameter = parameter
         at = f"tool {function!r}" + (f", parameter {parameter!r}" if parameter is not None else "")
         super().__init__(f"{at}: {found}; expected {expected}")
+
+
+class NoneAccepted(PalmetteError):
+    """`retry` used up its attempts: `value` is the last one, `feedback` what was wrong with it."""
+
+    def __init__(self, num_attempts: int, value: object, feedback: str) -> None:
+        self.num_attempts = num_attempts
+        self.value = value
+        self.feedback = feedback
+        super().__init__(
+            f"retry: none of {num_attempts} attempts was accepted; the last, {value!r}, was not: {feedback}"
+        )
 
 
 class AgentError(PalmetteError):

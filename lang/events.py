@@ -28,6 +28,19 @@ class FinishReason(msgspec.Struct, frozen=True):
     matched: int | str | None = None
 
 
+class Timing(msgspec.Struct, frozen=True):
+    """When an operation went through the engine, in seconds of the engine's clock (monotonic, its zero arbitrary)."""
+
+    queued: float
+    """It was the branch's turn to run it: what it needs was there."""
+    started: float
+    """The first forward pass that computed something of it began; before that it waited for a place."""
+    first_token: float
+    """The first token was sampled: the end of the prefill. Of what samples nothing: the same as `ended`."""
+    ended: float
+    num_preemptions: int = 0
+
+
 class GenResult(msgspec.Struct, frozen=True):
     """One finished generation."""
 
@@ -39,6 +52,8 @@ class GenResult(msgspec.Struct, frozen=True):
     seed: int
     output_logprobs: tuple[TokenLogprob, ...] | None = None
     input_logprobs: tuple[TokenLogprob, ...] | None = None
+    forced: tuple[int, ...] = ()
+    """Indices into `token_ids` of those that were the only ones the constraint allowed."""
 
     @property
     def completion_tokens(self) -> int:
@@ -76,6 +91,8 @@ class TextDelta(msgspec.Struct, frozen=True):
     operation_index: int
     text: str
     name: str | None = None
+    token_ids: tuple[int, ...] = ()
+    """Of a generation: the sampled tokens since the last delta, those whose text is held back included."""
 
 
 class ValueReady(msgspec.Struct, frozen=True):
@@ -84,6 +101,7 @@ class ValueReady(msgspec.Struct, frozen=True):
     operation_index: int
     name: str
     result: tuple[GenResult, ...] | SelectResult | ScoreResult
+    timing: Timing | None = None
 
 
 class Forked(msgspec.Struct, frozen=True):
@@ -103,3 +121,13 @@ class Closing(msgspec.Struct, frozen=True):
 
 
 Event = TextDelta | ValueReady | Forked | Closing
+
+
+class BranchEnded(msgspec.Struct, frozen=True):
+    """All steps that a plan has for a branch ran, or `error` stopped it at the step `operation_index`.
+
+    A branch that was to be forked after the failed step ends with the same error.
+    """
+
+    error: BaseException | None = None
+    operation_index: int | None = None

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..grammar.spec import Constraint
 from .ir import ChoicesMethod
+
+if TYPE_CHECKING:
+    from ..grammar.types import ValueType
 
 
 class Expression:
@@ -32,6 +35,8 @@ class GenExpression(Expression):
     name: str | None
     sampling: Mapping[str, Any]
     constraint: Constraint | None
+    value_type: "ValueType[Any] | None" = None
+    """What the text stands for; None: for itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
+from .source_line import CALLER_LINE, user_source_line
+
 T = TypeVar("T")
 
 
@@ -50,9 +52,20 @@ class Portal:
             future.cancel()
             raise
 
+    async def run(self, coroutine: Coroutine[object, object, T]) -> T:
+        """Run `coroutine` on the portal's loop, for a caller that is on whichever loop; cancelled, it is cancelled."""
+        if threading.current_thread() is self._thread:
+            # As a task it takes its turn after what was posted before.
+            return await asyncio.get_running_loop().create_task(coroutine)
+        return await asyncio.wrap_future(self.start(coroutine))
+
     def start(self, coroutine: Coroutine[object, object, T]) -> "concurrent.futures.Future[T]":
-        """Run `coroutine` on the loop without waiting for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        """Run `coroutine` on the loop without waiting for it; it sees the caller's context and source line."""
+        token = CALLER_LINE.set(user_source_line())
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        finally:
+            CALLER_LINE.reset(token)
 
     def post(self, callback: Callable[[], None]) -> None:
         """Call `callback` on the loop soon, in the order of posting."""

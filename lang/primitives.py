@@ -1,10 +1,10 @@
 """The primitives: gen, select, score and the roles; their arguments are checked where the user wrote them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 from .choices import CHOICES_METHODS
-from .constraint_arguments import DType, check_at_most_one, constraint_of
+from .constraint_arguments import DType, check_at_most_one, constraint_of, typed
 from .errors import InvalidArgument
 from .expressions import (
     Expression,
@@ -42,8 +42,9 @@ def gen(
     choices: Sequence[str] | None = None,
     choices_method: ChoicesMethod | None = None,
     regex: str | None = None,
-    json_schema: Mapping[str, object] | str | None = None,
+    json_schema: Mapping[str, object] | str | type | None = None,
     *,
+    type: Any = None,  # noqa: A002 - the word for it
     seed: int | None = None,
     logit_bias: Mapping[int, float] | None = None,
     ebnf: str | None = None,
@@ -51,14 +52,26 @@ def gen(
 ) -> Expression:
     """Generate text into the variable `name`; what is None comes from the run's defaults.
 
-    At most one of `dtype`, `choices`, `regex`, `json_schema` and `ebnf`. With `choices` this is a `select`, of
-    whose sampling only `temperature` applies, by default 0. With `n` > 1 the variable is a list of `n` texts, and
-    the state's text goes on with the first. The value is text also under a `dtype`. `seed` is a 64-bit key of the
-    noise, by default the run's. Raises `InvalidArgument`.
+    At most one of `type`, `dtype`, `choices`, `regex`, `json_schema` and `ebnf`. With a `type` (a dataclass, TypedDict,
+    NamedTuple, msgspec Struct, pydantic model, Literal, Enum, int, float, bool, date, list[T], dict[str, T], a union of
+    these, `Annotated` with bounds) the grammar is held to its schema and the value is an instance; `str` is any text.
+    `json_schema` is a dict, its JSON text, or a type whose schema is meant; the value is text, as under a `dtype`.
+
+    With `choices` this is a `select`, of whose sampling only `temperature` applies, by default 0. With `n` > 1 the
+    variable is a list of `n` values, and the state's text goes on with the first. `seed` is a 64-bit key of the noise,
+    by default the run's. Raises `InvalidArgument`, and `GrammarError` for a `regex` or a `type` that no grammar can be
+    held to.
     """
     if choices is not None:
         check_at_most_one(
-            {"choices": choices, "dtype": dtype, "regex": regex, "json_schema": json_schema, "ebnf": ebnf}
+            {
+                "choices": choices,
+                "type": type,
+                "dtype": dtype,
+                "regex": regex,
+                "json_schema": json_schema,
+                "ebnf": ebnf,
+            }
         )
         if n not in (None, 1):
             raise InvalidArgument("n", "1 with choices", n, "fork(n) and select in each branch")
@@ -89,6 +102,10 @@ def gen(
             "repetition_penalty": repetition_penalty,
         }
     )
+    check_at_most_one({"type": type, "dtype": dtype, "regex": regex, "json_schema": json_schema, "ebnf": ebnf})
+    if type is not None:
+        value_type, constraint = typed(type)
+        return GenExpression(_name(name), sampling, constraint, value_type)
     constraint = constraint_of(dtype=dtype, regex=regex, json_schema=json_schema, ebnf=ebnf)
     return GenExpression(_name(name), sampling, constraint)
 

@@ -1,33 +1,51 @@
-"""Function: a Python function that mixes text with model calls, made by `@function`; and its calls."""
+"""Function: a Python function that mixes text with model calls, made by `@function`."""
 
 import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, overload
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Literal, overload
 
 import msgspec
 
-from .batch import Batch, NumThreads
+from .batch import Batch, BatchItem, NumThreads, collected
+from .call import Call
 from .default_backend import DEFAULT_BACKEND
-from .errors import InvalidArgument, StateError
+from .errors import InvalidArgument, NotTraceable, StateError
+from .plan import Plan
+from .plan_cost import TokenLen, explain_plan
+from .portal import PORTAL
 from .program_run import CURRENT_RUN, ProgramRun
 from .run_options import RUN_OPTIONS, SAMPLING_OPTIONS, BatchErrorMode, RunOptions, split_keywords
+from .source_line import user_source_line
 from .state import ProgramState
-from .transcript import Appendable, Transcript
+from .tracer import trace, trace_body
+from .transcript import Transcript
 
 Body = Callable[..., Any]
+Tracing = Literal["auto", "always", "never"]
 
 
 @overload
 def function(func: Body) -> "Function": ...
 @overload
-def function(func: None = None, num_api_spec_tokens: None = None) -> "Callable[[Body], Function]": ...
 def function(
-    func: Body | None = None, num_api_spec_tokens: int | None = None
+    func: None = None, num_api_spec_tokens: None = None, *, tracing: Tracing = "auto"
+) -> "Callable[[Body], Function]": ...
+def function(
+    func: Body | None = None, num_api_spec_tokens: int | None = None, *, tracing: Tracing = "auto"
 ) -> "Function | Callable[[Body], Function]":
-    """Make `func`, whose first parameter is the state (by whatever name), a program.
+    """Make `func`, a `def` or an `async def` whose first parameter is the state (by whatever name), a program.
+
+    `tracing` says when Python waits for a value it reads:
+
+    - "auto": not where the value goes straight into text that is appended, `s += f"... {s['x']} ..."`; up to the first
+      other read the program is one submission, which the engine runs without asking back.
+    - "always": nowhere. `func` is called with references in place of values, and the whole is one plan. If Python
+      decides on a value after all, `func` is called again and runs as under "auto"; so it must do nothing that may
+      not be done twice. The results are the same.
+    - "never": at every read.
 
     `num_api_spec_tokens` is refused: here no generation is guessed from text that may turn out otherwise.
     """
@@ -38,7 +56,11 @@ def function(
             num_api_spec_tokens,
             "leave it out; the calls of a program share their prefix without it",
         )
-    return Function if func is None else Function(func)
+    if tracing not in ("auto", "always", "never"):
+        raise InvalidArgument("tracing", '"auto", "always" or "never"', tracing)
+    if func is None:
+        return lambda func: Function(func, tracing=tracing)
+    return Function(func, tracing=tracing)
 
 
 class Function:
@@ -47,11 +69,23 @@ class Function:
     Run options are `backend`, `stream`, `seed`, `cache_salt`, and sampling defaults that its gens inherit:
     `max_new_tokens`, `temperature`, `stop`, `n` and the like. Where the program has a parameter of the same name the
     keyword is the program's; `bind` that parameter to make the keyword mean the option again.
+
+    Each way to run it has a form to await: `run` and `arun`, `run_batch` and `arun_batch`. An async program runs on
+    the event loop of whoever awaits it, or under `run` on the one in the background.
     """
 
-    def __init__(self, func: Body, bound: Mapping[str, Any] | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        func: Body,
+        bound: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        tracing: Tracing = "auto",
+    ) -> None:
         _check_body(func)
         self._func = func
+        self._tracing: Tracing = tracing
+        self.is_async = inspect.iscoroutinefunction(func)
+        """Its body awaits."""
         self._bound = dict(bound or {})
         self._signature = inspect.signature(func)
         _, *parameters = self._signature.parameters.values()
@@ -62,6 +96,8 @@ class Function:
         self.name: str = getattr(func, "__name__", type(func).__name__) if name is None else name
         """As errors call it."""
 
+    # Running
+
     def run(self, *args: Any, **kwargs: Any) -> ProgramState:
         """Run the program and return its state, its values ready to read.
 
@@ -69,9 +105,32 @@ class Function:
         Raises `ProgramError` if an operation failed, whether its value was read or not; what the function itself
         raises passes unchanged.
         """
-        arguments, keywords = self._split(kwargs)
-        options = RunOptions.of(keywords)
-        return self._start(self._bind_arguments(args, arguments), options, None)
+        arguments, options = self._prepare(args, kwargs)
+        if not self.is_async:
+            return self._start(arguments, options)
+        run, state = self._traced_run(arguments, options)
+        running = self._execute_async(run, state, arguments)
+        if options.stream:
+            PORTAL.start(_kept_by(running, run))
+        else:
+            PORTAL.call(running)
+        return state
+
+    async def arun(self, *args: Any, **kwargs: Any) -> ProgramState:
+        """`run`, awaited. To cancel the task cancels the program: the engine stops and its memory is free again.
+
+        The body of a program that is no `async def` runs in a thread of its own meanwhile.
+        """
+        arguments, options = self._prepare(args, kwargs)
+        if not self.is_async:
+            return await self._start_in_thread(arguments, options)
+        run, state = self._traced_run(arguments, options)
+        running = self._execute_async(run, state, arguments)
+        if options.stream:
+            run.keep(_kept_by(running, run))
+        else:
+            await running
+        return state
 
     def run_batch(
         self,
@@ -88,6 +147,10 @@ class Function:
         A list, or with `generator_style` a generator that yields each state once it and those before it are there.
         With `on_error="raise"` the first failure cancels the rest and is raised, naming its item; with "return"
         exceptions stand in place of states. With a `seed` item i runs with `seed + i`.
+
+        `num_threads` bounds the bodies that run at the same time, each in a thread; a body that has ended needs none
+        while the engine goes on with what it appended, and those of an async program need none at all, so thousands of
+        programs can be in flight. What the items have in common is computed once, as the engine sees it come.
         """
         arguments = [self._item_arguments(index, item) for index, item in enumerate(batch_kwargs)]
         unknown, keywords = split_keywords(options, (), False, f"{self.name}.run_batch")
@@ -96,25 +159,58 @@ class Function:
             raise InvalidArgument("stream", "nothing in run_batch", keywords["stream"], "use generator_style=True")
         base = RunOptions.of(keywords)
 
-        def run_item(index: int, watch: Callable[[ProgramRun], None]) -> ProgramState:
-            return self._start(arguments[index], base.for_item(index), watch)
+        def item(index: int) -> BatchItem[ProgramState]:
+            options = base.for_item(index)
+            run, state = self._traced_run(arguments[index], options)
+            if self.is_async:
+                return BatchItem(run, state, None, lambda: self._execute_async(run, state, arguments[index]))
+            body = functools.partial(self._call, run, state, arguments[index])
+            return BatchItem(run, state, lambda: run.run_body(body), run.finish_or_abort)
 
-        batch = Batch(
-            len(arguments), run_item, num_threads=num_threads, on_error=on_error, has_progress_bar=progress_bar
-        )
+        batch = Batch(len(arguments), item, num_threads=num_threads, on_error=on_error, has_progress_bar=progress_bar)
         return batch.results() if generator_style else list(batch.results())
+
+    async def arun_batch(
+        self, batch_kwargs: Iterable[Mapping[str, Any] | tuple[Any, ...] | list[Any]], **options: Any
+    ) -> Any:
+        """`run_batch`, awaited; always a list. To cancel the task cancels all that is in flight."""
+        if options.get("generator_style"):
+            raise InvalidArgument("generator_style", "nothing in arun_batch", True, "use run_batch in a thread")
+        batch = self.run_batch(batch_kwargs, **{**options, "generator_style": True})
+        return await collected(batch)
+
+    # Looking at it before it runs
+
+    def plan(self, *args: Any, **kwargs: Any) -> Plan:
+        """The program as data, without running it: `str` draws it, `to_json` writes it.
+
+        The function is called, with references in place of all values and of arguments that are not given and have
+        no default. Raises `NotTraceable`, naming the line, where Python decides on one of them, and whatever else the
+        function raises.
+        """
+        return trace(self, self._tracing_arguments(args, kwargs), self._options_of(kwargs)).plan
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """What the program will ask of the engine: its tree, with constraints, token counts where they are known,
+        what branches share, and the most tokens and forward passes it can take; or why it cannot be told in advance.
+        """
+        try:
+            plan = self.plan(*args, **kwargs)
+        except NotTraceable as error:
+            return f"{self.name}: runs eagerly, since a plan cannot say it whole: {error}"
+        return explain_plan(plan, self._token_len(kwargs))
 
     def bind(self, **kwargs: Any) -> "Function":
         """This program with some of its arguments given. Raises `InvalidArgument` on a name it does not have."""
         for name in kwargs:
             if name not in self._names and not self._takes_any:
                 raise InvalidArgument("bind", f"parameters of {self.name!r} ({', '.join(self._names)})", name)
-        return Function(self._func, {**self._bound, **kwargs}, self.name)
+        return Function(self._func, {**self._bound, **kwargs}, self.name, self._tracing)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`run`; inside another program, a lazy `Call`; with a state first, the body right there, on that state."""
         if args and isinstance(args[0], ProgramState):
-            return self._inline(args[0], args[1:], kwargs)
+            return self.inline(args[0], args[1:], kwargs)
         _, keywords = self._split(kwargs)
         if CURRENT_RUN.get() is None or "stream" in keywords or "backend" in keywords:
             return self.run(*args, **kwargs)
@@ -122,35 +218,126 @@ class Function:
 
     def __get__(self, instance: object, owner: type | None = None) -> "Function":
         """As a method: `self` comes before the state."""
-        return self if instance is None else Function(types.MethodType(self._func, instance), self._bound, self.name)
+        if instance is None:
+            return self
+        return Function(types.MethodType(self._func, instance), self._bound, self.name, self._tracing)
 
     def __repr__(self) -> str:
         return f"<program {self.name}({', '.join(self._names)})>"
 
-    def _start(
-        self, arguments: inspect.BoundArguments, options: RunOptions, watch: Callable[[ProgramRun], None] | None
-    ) -> ProgramState:
+    def new_state(self, run: ProgramRun, options: RunOptions) -> ProgramState:
+        """The state that the body of `run` is to append to."""
+        return ProgramState(Transcript(run, run.root, options.sampling_params))
+
+    def call_body(self, arguments: inspect.BoundArguments, state: ProgramState) -> Any:
+        """Call the function itself."""
+        _, *positional = arguments.args
+        return self._func(state, *positional, **arguments.kwargs)
+
+    def check_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise `TypeError` for arguments that the program does not take."""
+        arguments, _ = self._split(kwargs)
+        self._bind_arguments(args, arguments)
+
+    def inline(self, state: ProgramState, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run the body on the state of another program; of an async program, what to await."""
+        arguments, keywords = self._split(kwargs)
+        for name in keywords:
+            if name not in SAMPLING_OPTIONS:
+                raise InvalidArgument(
+                    name, f"nothing where {self.name!r} runs on the state of another program", keywords[name]
+                )
+        defaults = msgspec.structs.replace(state.sampling_defaults, **RunOptions.of(keywords).sampling)
+        body = functools.partial(self.call_body, self._bind_arguments(args, arguments))
+        if self.is_async:
+            return state.inline_async(body, defaults)
+        try:
+            return state.inline(body, defaults)
+        except RecursionError as error:
+            raise StateError(
+                f"Python's recursion limit of {sys.getrecursionlimit()} calls was reached in {self.name!r}, which runs "
+                "inside other programs; use a loop in one program, or raise the limit (sys.setrecursionlimit)"
+            ) from error
+
+    # Inside
+
+    def _prepare(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[inspect.BoundArguments, RunOptions]:
+        arguments, keywords = self._split(kwargs)
+        options = RunOptions.of(keywords)
+        return self._bind_arguments(args, arguments), options
+
+    def _new_run(self, arguments: inspect.BoundArguments, options: RunOptions) -> tuple[ProgramRun, ProgramState]:
         outer = CURRENT_RUN.get()
+        if outer is not None and outer.is_tracing:
+            outer.references.refuse(f"{self.name!r} runs by itself", "what another program gives", user_source_line())
         backend = options.backend or (DEFAULT_BACKEND.get() if outer is None else outer.backend)
         run = ProgramRun(
-            self.name, backend, seed=options.seed, cache_salt=options.cache_salt, is_streaming=options.stream
+            self.name,
+            backend,
+            seed=options.seed,
+            cache_salt=options.cache_salt,
+            is_streaming=options.stream,
+            is_async=self.is_async,
+            defers_reads=self._tracing != "never",
         )
-        state = ProgramState(Transcript(run, run.root, options.sampling_params))
-        if watch is not None:
-            watch(run)
+        _, *given = arguments.arguments.items()
+        run.arguments = dict(given)
+        return run, self.new_state(run, options)
 
-        def body() -> None:
-            state.ret_value = self._body(arguments, state)
+    def _traced_run(self, arguments: inspect.BoundArguments, options: RunOptions) -> tuple[ProgramRun, ProgramState]:
+        """A run and its state; under "always" the function has been called for them, if that could be traced."""
+        run, state = self._new_run(arguments, options)
+        if self._tracing == "always" and not options.stream:
+            try:
+                trace_body(run, state, lambda: self.call_body(arguments, state))
+            except Exception:  # noqa: BLE001 - it runs eagerly, where the same may be no error, or is raised again
+                return self._new_run(arguments, options)
+        return run, state
 
+    def _start(self, arguments: inspect.BoundArguments, options: RunOptions) -> ProgramState:
+        run, state = self._traced_run(arguments, options)
+        body = functools.partial(self._call, run, state, arguments)
+        run.start(body) if options.stream else run.execute(body)
+        return state
+
+    async def _start_in_thread(self, arguments: inspect.BoundArguments, options: RunOptions) -> ProgramState:
+        run, state = self._traced_run(arguments, options)
+        body = functools.partial(self._call, run, state, arguments)
         if options.stream:
             run.start(body)
         else:
-            run.execute(body)
+            await run.execute_in_thread(body)
         return state
 
-    def _body(self, arguments: inspect.BoundArguments, state: ProgramState) -> Any:
-        _, *positional = arguments.args
-        return self._func(state, *positional, **arguments.kwargs)
+    def _call(self, run: ProgramRun, state: ProgramState, arguments: inspect.BoundArguments) -> None:
+        if not run.is_traced:
+            state.ret_value = self.call_body(arguments, state)
+
+    async def _execute_async(
+        self, run: ProgramRun, state: ProgramState, arguments: inspect.BoundArguments
+    ) -> ProgramState:
+        async def body() -> None:
+            if not run.is_traced:
+                state.ret_value = await self.call_body(arguments, state)
+
+        await run.execute_async(body)
+        return state
+
+    def _tracing_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        arguments, _ = self._split(kwargs)
+        try:
+            return self._signature.bind_partial(None, *args, **{**self._bound, **arguments})
+        except TypeError as error:
+            raise TypeError(f"{self.name}(): {error}; expected ({', '.join(self._names)})") from None
+
+    def _token_len(self, kwargs: Mapping[str, Any]) -> TokenLen | None:
+        """How the backend, where there is one already, counts the tokens of a text."""
+        backend = self._options_of(kwargs).backend or DEFAULT_BACKEND.current
+        token_len = getattr(backend, "token_len", None)
+        return token_len if callable(token_len) else None
+
+    def _options_of(self, kwargs: Mapping[str, Any]) -> RunOptions:
+        return RunOptions.of(self._split(kwargs)[1])
 
     def _bind_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
@@ -173,97 +360,20 @@ class Function:
         free = [name for name in self._names if not (name in self._bound and name in RUN_OPTIONS)]
         return split_keywords(kwargs, free, self._takes_any, self.name)
 
-    def _inline(self, state: ProgramState, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        arguments, keywords = self._split(kwargs)
-        for name in keywords:
-            if name not in SAMPLING_OPTIONS:
-                raise InvalidArgument(
-                    name, f"nothing where {self.name!r} runs on the state of another program", keywords[name]
-                )
-        defaults = msgspec.structs.replace(state.sampling_defaults, **RunOptions.of(keywords).sampling)
-        try:
-            return state.inline(functools.partial(self._body, self._bind_arguments(args, arguments)), defaults)
-        except RecursionError as error:
-            raise StateError(
-                f"Python's recursion limit of {sys.getrecursionlimit()} calls was reached in {self.name!r}, which runs "
-                "inside other programs; use a loop in one program, or raise the limit (sys.setrecursionlimit)"
-            ) from error
 
-
-class Call(Appendable):
-    """A program called inside another: a lazy value.
-
-    Appended (`s += other(...)`), its body runs on the state there, with that state's sampling defaults under its
-    own. Read (`other(...)["x"]`), it runs once, on a branch of its own, and is read like its state. One call is for
-    one of the two.
-    """
-
-    def __init__(self, program: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self._program = program
-        self._args = args
-        self._kwargs = kwargs
-        self._state: ProgramState | None = None
-        arguments, _ = program._split(kwargs)
-        program._bind_arguments(args, arguments)  # wrong arguments raise here, at the call
-
-    @property
-    def state(self) -> ProgramState:
-        """The state of the call's own run; runs it if it has not run."""
-        if self._state is None:
-            self._state = self._program.run(*self._args, **self._kwargs)
-        return self._state
-
-    def append_to(self, transcript: Transcript) -> None:
-        """Run the body on the state that `transcript` records."""
-        if self._state is not None:
-            raise InvalidArgument(
-                "s +=",
-                "a call that has not run",
-                self,
-                "it was read before, so append one of its values, or call again",
-            )
-        self._program._inline(ProgramState(transcript), self._args, self._kwargs)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.state[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.state
-
-    def get_var(self, name: str) -> Any:
-        """See `ProgramState.get_var`."""
-        return self.state.get_var(name)
-
-    def get_meta_info(self, name: str) -> Any:
-        """See `ProgramState.get_meta_info`."""
-        return self.state.get_meta_info(name)
-
-    def text(self) -> str:
-        """See `ProgramState.text`."""
-        return self.state.text()
-
-    def messages(self) -> list[dict[str, str]]:
-        """See `ProgramState.messages`."""
-        return self.state.messages()
-
-    def text_iter(self, var_name: str | None = None) -> Iterator[str]:
-        """See `ProgramState.text_iter`."""
-        return self.state.text_iter(var_name)
-
-    @property
-    def ret_value(self) -> Any:
-        """What the program's function returned."""
-        return self.state.ret_value
-
-    def __repr__(self) -> str:
-        return f"<call of {self._program!r}>"
+async def _kept_by(running: Awaitable[object], run: ProgramRun) -> None:
+    """Await a streaming body; who reads the run gets what it raises."""
+    try:
+        await running
+    except BaseException:  # noqa: BLE001
+        assert run.error is not None, "the run keeps the error, and each read raises it"
 
 
 def _check_body(func: object) -> None:
     if not callable(func) or isinstance(func, type | Function):
         raise InvalidArgument("function", "a function", func)
-    if inspect.iscoroutinefunction(func) or inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-        raise InvalidArgument("function", "a plain `def`, that neither awaits nor yields", func)
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise InvalidArgument("function", "a `def` or an `async def` that does not yield", func)
     first = next(iter(inspect.signature(func).parameters.values()), None)
     if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
         raise InvalidArgument("function", "a function whose first parameter is the state, such as def f(s)", func)

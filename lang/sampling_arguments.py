@@ -7,11 +7,10 @@ from .errors import InvalidArgument
 from .sampling_params import SamplingParams
 
 
-class SamplingArguments(TypedDict, total=False):
-    """What `gen` takes to shape its sampling, by SGLang's names; None leaves a field to the run's default."""
+class SingleSamplingArguments(TypedDict, total=False):
+    """`SamplingArguments` without `n`."""
 
     min_tokens: int | None
-    n: int | None
     stop: str | Iterable[str] | None
     stop_token_ids: Iterable[int] | None
     stop_regex: str | Iterable[str] | None
@@ -29,6 +28,12 @@ class SamplingArguments(TypedDict, total=False):
     seed: int | None
     logit_bias: Mapping[int, float] | None
     repetition_penalty: float | None
+
+
+class SamplingArguments(SingleSamplingArguments, total=False):
+    """What `gen` takes to shape its sampling, by SGLang's names; None leaves a field to the run's default."""
+
+    n: int | None
 
 
 _FIELDS = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens"}

@@ -1,17 +1,29 @@
 """ProgramState: the `s` that a program appends to and reads from."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from .errors import InvalidArgument, StateError
+from .events import Event
 from .expressions import Expression, ExpressionList, RoleBeginExpression, RoleEndExpression
-from .ir import Tool
+from .gen_arguments import GenArguments
+from .ir import ChoicesMethod, Tool
+from .primitives import gen as gen_expression
+from .primitives import score as score_expression
+from .primitives import select as select_expression
+from .program_run import ForkErrorMode, ProgramRun
 from .sampling_params import SamplingParams
 from .state_group import StateGroup
-from .text_reader import TextReader, VariableReader
+from .text_reader import EventReader, TextReader, VariableReader
 from .transcript import Transcript
-from .variable import Given, Scope
+from .value import Value
+from .variable import Given, Produced, Scope
+
+if TYPE_CHECKING:
+    from .record import Record
+
+T = TypeVar("T")
 
 
 class ProgramState:
@@ -20,12 +32,24 @@ class ProgramState:
     Appending (`s += "text"`, `s += gen("x")`) records an operation; reading (`s["x"]`, `s.text()`) submits what is
     pending on all branches of the program and waits for what was asked. A failed operation raises `ProgramError`
     from every read that needed it. After the program has ended the state can still be read.
+
+    In an async program what waits is awaited: `await s.get("x")`, `await value`, `await s.wait()`; `s["x"]` there reads
+    what is ready. In text that goes straight to a state, `s += f"... {s['x']}"`, reading waits in neither: the engine
+    puts the value's text in.
     """
 
     def __init__(self, transcript: Transcript) -> None:
-        self.ret_value: Any = None
-        """What the program's function returned."""
+        self._ret_value: Any = None
         self._transcript = transcript
+
+    @property
+    def ret_value(self) -> Any:
+        """What the program's function returned."""
+        return self._transcript.run.plain(self._ret_value)
+
+    @ret_value.setter
+    def ret_value(self, value: object) -> None:
+        self._ret_value = value
 
     # Appending
 
@@ -69,10 +93,57 @@ class ProgramState:
         yield
         self._transcript.declare(name, Scope(self._transcript.log[begin:]))
 
+    # Appending, with a typed value in return
+
+    @overload
+    def gen(
+        self, name: str | None = None, *, type: type[T], n: int, **arguments: Unpack[GenArguments]
+    ) -> Value[list[T]]: ...
+    @overload
+    def gen(self, name: str | None = None, *, n: int, **arguments: Unpack[GenArguments]) -> Value[list[str]]: ...
+    @overload
+    def gen(self, name: str | None = None, *, type: type[T], **arguments: Unpack[GenArguments]) -> Value[T]: ...
+    @overload
+    def gen(self, name: str | None = None, **arguments: Unpack[GenArguments]) -> Value[str]: ...
+    @overload
+    def gen(self, name: str | None = None, *, type: Any, **arguments: Unpack[GenArguments]) -> Value[Any]: ...
+    def gen(
+        self,
+        name: str | None = None,
+        *,
+        type: Any = None,  # noqa: A002 - the word for it
+        n: int | None = None,
+        **arguments: Unpack[GenArguments],
+    ) -> Value[Any]:
+        """`s += gen(...)`, giving the value to come: `await value`, `value.get()`, or append it to any state.
+
+        With a `type` the value is an instance of it; with `n`, also of 1, a list. Types that `type[T]` does not cover
+        (unions, `Literal`, `Annotated`) are `Any` to a type checker.
+        """
+        self._transcript.append(gen_expression(name, n=n, type=type, **arguments))
+        return Value(self._transcript, self._last_produced(), is_list=n is not None)
+
+    def select(
+        self,
+        name: str | None = None,
+        choices: Sequence[str] | None = None,
+        temperature: float = 0.0,
+        choices_method: ChoicesMethod | None = None,
+    ) -> Value[str]:
+        """`s += select(...)`, giving the value to come."""
+        self._transcript.append(select_expression(name, choices, temperature, choices_method))
+        return Value(self._transcript, self._last_produced())
+
+    def score(self, name: str, text: str) -> Value[float]:
+        """`s += score(...)`, giving the log-probability to come."""
+        self._transcript.append(score_expression(name, text))
+        return Value(self._transcript, self._last_produced())
+
     # Reading
 
     def __getitem__(self, name: str) -> Any:
-        return self.get_var(name)
+        reference = self._transcript.reference(name)
+        return self.get_var(name) if reference is None else reference
 
     def __setitem__(self, name: str, value: object) -> None:
         self.set_var(name, value)
@@ -84,10 +155,69 @@ class ProgramState:
         """The value of the variable; raises `VariableNotSet`, or `ProgramError` if what sets it failed."""
         return self._transcript.ready(name).value()
 
+    async def get(self, name: str) -> Any:
+        """`get_var` for an async program."""
+        if self._transcript.run.is_tracing:
+            return self[name]
+        return (await self._transcript.ready_async(name)).value()
+
+    async def get_meta(self, name: str) -> Any:
+        """`get_meta_info` for an async program."""
+        return (await self._transcript.ready_async(name)).meta_info(name)
+
+    async def wait(self) -> None:
+        """`sync` for an async program; then `text()` and `messages()` can be read."""
+        await self._transcript.settle_async()
+
+    async def hold(self, seconds: float) -> None:
+        """Keep what is computed of this branch while the program does something else, such as to wait for a tool.
+
+        For at most `seconds`, and no longer than until the next operation here; without it an idle branch's memory
+        is given up when others need it, and computed again. Waits like `wait`.
+        """
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
+            raise InvalidArgument("hold", "a number of seconds >= 0", seconds)
+        runner = self._transcript.runner
+        await self._transcript.run.wait_async(lambda: runner.hold(seconds))
+
+    def value(self, name: str) -> Value[Any]:
+        """The variable that a gen, select or score sets, as a lazy value; raises `VariableNotSet`."""
+        variable = self._transcript.variables.get(name)
+        if not isinstance(variable, Produced):
+            found = self._transcript.find(name, is_outside=False)
+            raise InvalidArgument(name, "a variable that a gen, select or score sets", found)
+        return Value(self._transcript, variable)
+
+    async def stream(self, name: str) -> AsyncIterator[Any]:
+        """Ever more complete values of the variable while it is generated: see `Value.stream`.
+
+        Of a streaming run read along from outside, it waits until the program comes to set the variable.
+        """
+        variable = await self._transcript.declared(name)
+        if not isinstance(variable, Produced):
+            raise InvalidArgument(name, "a variable that a gen, select or score sets", variable.value())
+        async for partial in Value[Any](self._transcript, variable).stream():
+            yield partial
+
+    async def tokens(self, name: str) -> AsyncIterator[int]:
+        """The ids of the tokens of the variable, as the model writes them."""
+        variable = await self._transcript.declared(name)
+        if not isinstance(variable, Produced):
+            raise InvalidArgument(name, "a variable that a gen sets", variable.value())
+        async for token_id in Value[Any](self._transcript, variable).tokens():
+            yield token_id
+
+    async def events(self) -> AsyncIterator[Event]:
+        """All that happens on this branch, from its begin: `palmette.lang.events`; ends as `text_iter` does."""
+        reader = EventReader(self._transcript.run, self._transcript.runner)
+        while (events := await self._transcript.run.wait_async(reader.next_events)) is not None:
+            for event in events:
+                yield event
+
     def set_var(self, name: str, value: object) -> None:
         """Set a variable; a later gen of that name replaces it."""
         self._transcript.check_open()
-        self._transcript.declare(name, Given(value))
+        self._transcript.declare(name, Given(value, self._transcript.run.plain))
 
     def get_meta_info(self, name: str) -> Any:
         """What is known of a value besides the value: a dict, or a list of dicts for several samples or branches.
@@ -100,12 +230,12 @@ class ProgramState:
 
     def text(self) -> str:
         """The whole text, chat template included; waits until all that was appended has run."""
-        self._transcript.settle()
+        self._settle()
         return self._transcript.runner.text
 
     def messages(self) -> list[dict[str, str]]:
         """The finished turns as `{"role", "content"}`; waits like `text`."""
-        self._transcript.settle()
+        self._settle()
         return self._transcript.messages()
 
     def sync(self) -> None:
@@ -137,7 +267,7 @@ class ProgramState:
         this waits.
         """
         reader = self._reader(var_name)
-        while (chunk := self._transcript.run.wait(reader.next_chunk)) is not None:
+        while (chunk := self._transcript.run.wait(reader.next_chunk, is_followed=True)) is not None:
             yield chunk
 
     @overload
@@ -160,13 +290,41 @@ class ProgramState:
         if return_meta_data and var_name is not None:
             yield "", self.get_meta_info(var_name)  # it has ended, so this does not block
 
+    # Looking back
+
+    def trace(self) -> "Record":
+        """What ran so far, on all branches of the program: data to save, to replay, and to look at.
+
+        `trace().save("run.html")` draws it as a page, `.save("run.jsonl")` keeps it for `palmette replay`.
+        """
+        from .recording import record_run  # most programs are never looked back at
+
+        run = self._transcript.run
+        return record_run(
+            run.program,
+            run.backend,
+            [(runner, tuple(runner.history)) for runner in run.runners],
+            arguments=run.arguments,
+            seed=run.seed,
+            cache_salt=run.cache_salt,
+            started_at=run.started_at,
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the trace."""
+        return self.trace()._repr_html_()
+
     # Branching
 
-    def fork(self, size: int = 1, position_ids_offset: None = None) -> "StateGroup[ProgramState]":
+    def fork(
+        self, size: int = 1, position_ids_offset: None = None, *, on_error: ForkErrorMode = "cancel"
+    ) -> "StateGroup[ProgramState]":
         """Branches that begin with all of this text and its variables. Raises `InvalidArgument` unless `size` >= 1.
 
-        They run at the same time as each other and as this one. `join` brings them back; as a context manager the
-        group joins at the end. `position_ids_offset` is refused: the positions of a branch follow from its text.
+        They run at the same time as each other and as this one. `join` brings them back; as a context manager
+        (`with`, or `async with`) the group joins at the end. `on_error`: a branch that fails cancels the others
+        ("cancel"), or they go on, and what the failed one would have set is its error ("collect").
+        `position_ids_offset` is refused: the positions of a branch follow from its text.
         """
         if position_ids_offset is not None:
             raise InvalidArgument(
@@ -177,8 +335,11 @@ class ProgramState:
             )
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise InvalidArgument("fork", "a number of branches >= 1", size)
-        transcripts = self._transcript.fork(size)
-        return StateGroup([ProgramState(each) for each in transcripts], transcripts, self._transcript)
+        if on_error not in ("cancel", "collect"):
+            raise InvalidArgument("on_error", '"cancel" or "collect"', on_error)
+        transcripts = self._transcript.fork(size, on_error)
+        states = [ProgramState(each) for each in transcripts]
+        return StateGroup(states, transcripts, self._transcript, on_error)
 
     @contextmanager
     def copy(self) -> Iterator["ProgramState"]:
@@ -187,6 +348,16 @@ class ProgramState:
             yield group[0]
 
     # For the rest of the language
+
+    @property
+    def branch_events(self) -> list[list[Event]]:
+        """What happened on each branch of the program."""
+        return [runner.events for runner in self._transcript.run.runners]
+
+    @property
+    def run_of_text(self) -> ProgramRun:
+        """The run that text appended here belongs to."""
+        return self._transcript.run
 
     @property
     def sampling_defaults(self) -> SamplingParams:
@@ -201,9 +372,29 @@ class ProgramState:
         finally:
             self._transcript.defaults = kept
 
+    async def inline_async(self, body: Callable[["ProgramState"], Awaitable[Any]], defaults: SamplingParams) -> Any:
+        """`inline` for a body that awaits."""
+        kept, self._transcript.defaults = self._transcript.defaults, defaults
+        try:
+            return await body(self)
+        finally:
+            self._transcript.defaults = kept
+
     def __repr__(self) -> str:
         transcript = self._transcript
         return f"<state {transcript.runner.label} of {transcript.run.program!r}: {len(transcript.log)} operations>"
+
+    def _last_produced(self) -> Produced:
+        produced = self._transcript.last_produced
+        assert produced is not None, "an operation was just appended"
+        return produced
+
+    def _settle(self) -> None:
+        run = self._transcript.run
+        if not (run.over.is_set() or (not run.is_tracing and self._transcript.is_settled)):
+            self._transcript.settle()
+        else:
+            self._transcript.check_settled()
 
     def _turn(self, role: str, expression: Expression | str | None) -> AbstractContextManager[None]:
         if expression is None:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Literal, TypeVar
 
-from .branch_runner import JoinEntry
-from .errors import InvalidArgument, StateError
+from .branch_runner import BranchRunner, GatherPoint, JoinEntry
+from .errors import InvalidArgument, ProgramError, SiblingFailed, StateError
 from .expressions import Expression
+from .program_run import ForkErrorMode, ProgramRun
 from .source_line import user_source_line
 from .transcript import Transcript
 from .variable import Gathered, Variable
@@ -18,20 +19,30 @@ JoinMode = Literal["gather_variable", "concate_and_append"]
 class StateGroup(Generic[S]):
     """The branches of a fork, in order; `S` is the state that stands for one."""
 
-    def __init__(self, states: Sequence[S], transcripts: Sequence[Transcript], source: Transcript) -> None:
+    def __init__(
+        self,
+        states: Sequence[S],
+        transcripts: Sequence[Transcript],
+        source: Transcript,
+        on_error: ForkErrorMode = "cancel",
+    ) -> None:
         """`transcripts` run parallel to `states`; `source` is what was forked."""
         self._states = tuple(states)
         self._transcripts = tuple(transcripts)
         self._source = source
+        self._on_error = on_error
         self._is_joined = False
 
     def join(self, mode: JoinMode = "gather_variable") -> None:
-        """End the branches and bring back what they made; raises if any of them failed.
+        """End the branches and bring back what they made.
 
         "gather_variable": each variable set in a branch since the fork becomes, in the state that was forked, the
         list of its values. That replaces a variable of that name from before the fork; SGLang keeps the old one, and
         a program that forks in a loop reads the first round's values in all the others. "concate_and_append": the
-        texts that the branches added are appended, in order. Either way the branches can still be read. Raises
+        texts that the branches added are appended, in order. Either way the branches can still be read.
+
+        It does not wait, so that the program and its branches remain one submission. A branch that failed raises
+        where what it would have made is read, or at the end of the program; `wait()` finds out at once. Raises
         `StateError` on a second join.
         """
         if mode not in ("gather_variable", "concate_and_append"):
@@ -40,20 +51,39 @@ class StateGroup(Generic[S]):
             raise StateError("expected a fork that is not joined yet, but this one is")
         source, run = self._source, self._source.run
         source.check_open()
-        self._wait()
         self._is_joined = True
         for transcript in self._transcripts:
             transcript.end_reason = "this branch has been joined"
-        runners = tuple(transcript.runner for transcript in self._transcripts)
+        runners = self._runners
         if mode == "gather_variable":
             self._gather()
-            run.close_runners(runners)
+            run.append(source.runner, GatherPoint(runners))
         else:
             added = [entry for transcript in self._transcripts for entry in transcript.log[transcript.forked_len :]]
             join = JoinEntry(runners, added, len(source.log), user_source_line())
             source.record(join)  # it closes the branches once it has their texts
-            if run.is_streaming:
-                run.submit()
+        if run.is_streaming:
+            run.submit()
+
+    def wait(self) -> None:
+        """Wait until all branches have run; raises the first failure, unless they were forked to collect them."""
+        self._source.run.wait(self._all_idle)
+        self._check()
+
+    async def wait_async(self) -> None:
+        """`wait` for an async program."""
+        await self._source.run.wait_async(self._all_idle)
+        self._check()
+
+    @property
+    def errors(self) -> "tuple[ProgramError | None, ...]":
+        """What ended each branch, None where nothing did or it still runs."""
+        return tuple(None if each.failure is None else each.failure.error() for each in self._runners)
+
+    @property
+    def run_of_text(self) -> ProgramRun:
+        """The run that text appended to a branch belongs to."""
+        return self._source.run
 
     def __len__(self) -> int:
         return len(self._states)
@@ -94,18 +124,32 @@ class StateGroup(Generic[S]):
         if error is None and not self._is_joined:
             self.join()
 
-    def _wait(self) -> None:
-        """Wait for every branch; raise the first failure and note the others with it."""
-        runners = [transcript.runner for transcript in self._transcripts]
+    async def __aenter__(self) -> "StateGroup[S]":
+        return self
 
-        async def all_idle() -> None:
-            for runner in runners:
-                await runner.idle()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None and not self._is_joined:
+            self.join()
 
-        self._source.run.wait(all_idle)
-        failures = list(dict.fromkeys(runner.failure for runner in runners if runner.failure is not None))
-        if failures:
-            first, *others = [failure.error() for failure in failures]
+    @property
+    def _runners(self) -> tuple[BranchRunner, ...]:
+        return tuple(transcript.runner for transcript in self._transcripts)
+
+    async def _all_idle(self) -> None:
+        for runner in self._runners:
+            await runner.idle()
+
+    def _check(self) -> None:
+        """Raise the first failure and note the others with it."""
+        if self._on_error == "collect":
+            return
+        failures = dict.fromkeys(runner.failure for runner in self._runners if runner.failure is not None)
+        # What was only cancelled, because another failed, is told after it.
+        ordered = sorted(failures, key=lambda failure: isinstance(failure.cause, SiblingFailed))
+        if ordered:
+            first, *others = [failure.error() for failure in ordered]
             for other in others:
                 first.add_note(f"and {other}")
             raise first
@@ -116,4 +160,4 @@ class StateGroup(Generic[S]):
             for name in transcript.own_names:
                 gathered.setdefault(name, []).append(transcript.variables[name])
         for name, variables in gathered.items():
-            self._source.declare(name, Gathered(variables))
+            self._source.declare(name, Gathered(variables, keeps_errors=self._on_error == "collect"))

@@ -1,8 +1,10 @@
-"""TextReader: follows the text of a branch, or of one variable, while it grows."""
+"""Readers: follow the text of a branch or a variable, its tokens, or all events, while they come."""
 
 from collections.abc import Callable
 
 from .branch_runner import BranchRunner
+from .entry import Entry
+from .events import Event
 from .program_run import ProgramRun
 from .variable import Produced, Variable
 
@@ -82,3 +84,55 @@ class VariableReader:
         value = variable.value()
         text = "".join(str(each) for each in value) if isinstance(value, list) else str(value)
         return text or None
+
+
+class TokenReader:
+    """One pass over the tokens of a generation while it runs."""
+
+    def __init__(self, run: ProgramRun, runner: BranchRunner, entry: Entry) -> None:
+        self._run = run
+        self._runner = runner
+        self._entry = entry
+        self._num_read = 0
+
+    async def next_tokens(self) -> list[int] | None:
+        """All tokens since the last call, at least one; None at the end."""
+        while True:
+            token_ids = self._tokens()[self._num_read :]
+            if token_ids:
+                self._num_read += len(token_ids)
+                return token_ids
+            if self._entry.done.is_set():
+                if self._entry.failure is not None:
+                    self._run.check()
+                self._entry.check()
+                return None
+            await self._runner.pulse.wait()
+
+    def _tokens(self) -> list[int]:
+        result = self._entry.result
+        return list(result[0].token_ids) if isinstance(result, tuple) else self._entry.token_ids
+
+
+class EventReader:
+    """One pass over all that happens on a branch; it ends as `TextReader` does."""
+
+    def __init__(self, run: ProgramRun, runner: BranchRunner) -> None:
+        self._run = run
+        self._runner = runner
+        self._is_outside = run.is_outside
+        self._num_read = 0
+
+    async def next_events(self) -> list[Event] | None:
+        """All events since the last call, at least one; None at the end."""
+        while True:
+            events = self._runner.events[self._num_read :]
+            if events:
+                self._num_read += len(events)
+                return events
+            if self._run.over.is_set() if self._is_outside else self._runner.is_idle:
+                if self._is_outside:
+                    self._run.check()
+                self._runner.check()
+                return None
+            await self._runner.pulse.wait()

@@ -1,11 +1,13 @@
 """Transcript: one branch of a program as the user's side records it: operations, variables, open turn."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .branch_runner import BranchRunner, JoinEntry
-from .entry import Entry
+from .deferral import text_target
+from .entry import Entry, TemplateEntry
 from .errors import InvalidArgument, StateError, VariableNotSet
 from .expressions import (
     Expression,
@@ -17,10 +19,14 @@ from .expressions import (
     SelectExpression,
 )
 from .ir import DeclareTools, Gen, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tool
-from .program_run import ProgramRun
+from .program_run import ForkErrorMode, ProgramRun
+from .reference import Reference, References, TextReferent, Unread
 from .sampling_params import SamplingParams
 from .source_line import user_source_line
-from .variable import Produced, Variable, span_text
+from .variable import Gathered, Place, Produced, Variable, span_text
+
+if TYPE_CHECKING:
+    from ..grammar.types import ValueType
 
 
 class Transcript:
@@ -42,6 +48,8 @@ class Transcript:
         """Variables set in this branch itself, not before the fork; a dict for its order."""
         self.end_reason: str | None = None
         """Why nothing can be appended any more."""
+        self.last_produced: Produced | None = None
+        """What the last gen, select or score makes, named or not."""
         self._role: str | None = None
 
     # Writing
@@ -53,14 +61,18 @@ class Transcript:
 
     def _append(self, item: Expression | str, source: str) -> None:
         if isinstance(item, str):
-            if item:
+            if References.is_marked(item):
+                self._append_parts(self.run.references.split(item), source)
+            elif item:
                 self.record(Entry(Text(item, has_special=self._role is None), len(self.log), source))
+        elif isinstance(item, Reference):
+            self._append_parts([item.text_referent()], source)
         elif isinstance(item, ExpressionList):
             for part in item.parts:
                 self._append(part, source)
         elif isinstance(item, GenExpression):
             params = msgspec.structs.replace(self.defaults, **item.sampling)
-            self._record_value(Gen(self._name(item), params, item.constraint), item.name, source)
+            self._record_value(Gen(self._name(item), params, item.constraint), item.name, source, item.value_type)
         elif isinstance(item, SelectExpression):
             operation = Select(self._name(item), item.choices, item.method, item.temperature)
             self._record_value(operation, item.name, source)
@@ -75,6 +87,11 @@ class Transcript:
         else:
             hint = "of a state append state['name'] or state.text(); of other values str(value)"
             raise InvalidArgument("s +=", "text, or an expression such as gen(...)", item, hint)
+
+    def append_parts(self, parts: Sequence[str | TextReferent]) -> None:
+        """Append text of which some parts are references."""
+        self._append_parts(parts, user_source_line())
+        self._submit_if_streaming()
 
     def begin_role(self, role: str) -> None:
         """Open a turn; raises `StateError` if one is open."""
@@ -115,10 +132,10 @@ class Transcript:
         self.own_names[name] = None
         self.run.notice(self.runner)
 
-    def fork(self, num_children: int) -> "list[Transcript]":
+    def fork(self, num_children: int, on_error: ForkErrorMode) -> "list[Transcript]":
         """Branches that begin with all of this one."""
         self.check_open()
-        runners = self.run.fork(self.runner, num_children)
+        runners = self.run.fork(self.runner, num_children, on_error)
         self._submit_if_streaming()
         return [self._child(runner) for runner in runners]
 
@@ -136,6 +153,25 @@ class Transcript:
         """A turn has begun."""
         return any(isinstance(entry.operation, RoleBegin) for entry in _unfolded(self.log))
 
+    @property
+    def is_settled(self) -> bool:
+        """All that was appended has run."""
+        return not self.runner.pending and self.runner.is_idle and not self.run.is_outside
+
+    def check_settled(self) -> None:
+        """Raise what went wrong, once settled."""
+        if self.run.is_outside:
+            self.run.check()
+        self.runner.check()
+
+    async def declared(self, name: str) -> Variable:
+        """The variable, whose value may be yet to come; raises `VariableNotSet` where none will be."""
+        is_outside = self.run.is_outside
+        variable = self.find(name, is_outside)
+        if variable is None:
+            variable = await self.run.wait_async(lambda: self._declared(name, is_outside))
+        return variable
+
     def settle(self) -> None:
         """Wait until all that was appended has run; raises what failed."""
         is_outside = self.run.is_outside
@@ -146,8 +182,52 @@ class Transcript:
         is_outside = self.run.is_outside
         variable = self.find(name, is_outside)
         if variable is None or not variable.is_ready:
+            self._check_traceable(variable, name)
             variable = self.run.wait(lambda: self._found(name, is_outside))
         return variable
+
+    async def ready_async(self, name: str) -> Variable:
+        """`ready` for a caller on an event loop."""
+        is_outside = self.run.is_outside
+        variable = self.find(name, is_outside)
+        if variable is None or not variable.is_ready:
+            self._check_traceable(variable, name)
+            variable = await self.run.wait_async(lambda: self._found(name, is_outside))
+        return variable
+
+    def reference(self, name: str) -> Reference | list[Reference] | None:
+        """A reference to the variable, where that does as well as its value; None where the value is wanted.
+
+        Of what a join gathered, a list of references.
+        """
+        variable = self.variables.get(name)
+        if variable is None or variable.is_ready or not self.run.can_defer:
+            return None
+        what = f"the variable {name!r}"
+        if not isinstance(variable, Gathered):
+            return self._reference_to(variable, what, is_part=False)
+        references = [self._reference_to(each, what, is_part=True) for each in variable.variables]
+        found = [each for each in references if each is not None]
+        return found if len(found) == len(references) else None
+
+    def reference_to(self, produced: Produced, name: str) -> Reference | None:
+        """See `reference`; of a value that may have no name."""
+        if produced.is_ready or not self.run.can_defer:
+            return None
+        return self._reference_to(produced, f"the value {name!r}", is_part=False)
+
+    def _reference_to(self, variable: Variable, what: str, *, is_part: bool) -> Reference | None:
+        entry = variable.referent
+        if self.run.is_tracing:
+            return Reference(entry or Unread(variable.value), what, self.run.references)
+        if entry is None or getattr(text_target(is_part=is_part), "run_of_text", None) is not self.run:
+            return None
+        return Reference(entry, what, self.run.references)
+
+    async def settle_async(self) -> None:
+        """`settle` for a caller on an event loop."""
+        is_outside = self.run.is_outside
+        await self.run.wait_async(lambda: self.run.settled(self.runner, is_outside))
 
     def find(self, name: str, is_outside: bool) -> Variable | None:
         """The variable; None if the program, still running, may set it yet; else raises `VariableNotSet`."""
@@ -181,11 +261,29 @@ class Transcript:
         child._role = self._role
         return child
 
-    def _record_value(self, operation: Operation, name: str | None, source: str) -> None:
+    def _record_value(
+        self,
+        operation: Operation,
+        name: str | None,
+        source: str,
+        value_type: "ValueType[Any] | None" = None,
+    ) -> Produced:
         entry = Entry(operation, len(self.log), source, name)
         self.record(entry)
+        place = Place(self.run.program, self.runner.label, f"{self.run.run_id}:{self.runner.label}:{entry.index}")
+        self.last_produced = produced = Produced(entry, place, value_type)
         if name is not None:
-            self.declare(name, Produced(entry, f"{self.run.run_id}:{self.runner.label}:{entry.index}"))
+            self.declare(name, produced)
+        return produced
+
+    def _append_parts(self, parts: Sequence[str | TextReferent], source: str) -> None:
+        self.record(TemplateEntry(parts, self._role is None, len(self.log), source))
+
+    def _check_traceable(self, variable: Variable | None, name: str) -> None:
+        if self.run.is_tracing:
+            what = f"the variable {name!r}"
+            act = "waits for it" if variable is None else "reads it, which is more than text"
+            self.run.references.refuse(f"Python {act}", what, user_source_line())
 
     def _name(self, item: GenExpression | SelectExpression | ScoreExpression) -> str:
         return item.name if item.name is not None else f"#{next(self.run.hidden_names)}"
@@ -207,9 +305,13 @@ class Transcript:
         if self.run.is_streaming:
             self.run.submit()
 
-    async def _found(self, name: str, is_outside: bool) -> Variable:
+    async def _declared(self, name: str, is_outside: bool) -> Variable:
         while (variable := self.find(name, is_outside)) is None:
             await self.runner.pulse.wait()
+        return variable
+
+    async def _found(self, name: str, is_outside: bool) -> Variable:
+        variable = await self._declared(name, is_outside)
         try:
             await variable.wait()
         except Exception:

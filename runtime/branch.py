@@ -47,6 +47,8 @@ class Branch:
     page_table: list[int] = field(default_factory=list)
     node: Node | None = None
     """The deepest node of the radix tree that this branch has locked."""
+    held_until: float | None = None
+    """Until this time of the engine's clock its pages are to be kept while it has no work."""
 
     # its family
     num_children: int = 0
@@ -59,6 +61,10 @@ class Branch:
     def num_pending(self) -> int:
         """Tokens that are known but not computed."""
         return len(self.token_ids) - self.num_computed
+
+    def is_held(self, now: float) -> bool:
+        """Whether its pages are to be kept now."""
+        return self.held_until is not None and now < self.held_until
 
     def append(self, token_ids: list[int]) -> None:
         """Lengthen the tape."""

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections import deque
+from typing import Any, TypeVar
 
 from ..lang.events import Event, TextDelta
 from .request import Ended
 
 Mailbox = asyncio.Queue[Event | Ended]
+
+Message = TypeVar("Message")
 
 _PAUSE_S = 0.01
 """Text is handed over at most this often, which no reader of a stream can see."""
@@ -17,9 +20,9 @@ class Delivery:
 
     To wake a loop costs the engine more than the message: a system call, and the interpreter's lock, which the loop's
     thread holds while it works. So messages that come while a wake-up is on its way share it, and after a delivery
-    text waits for the end of a pause; values and ends do not, and take the text before them along.
+    of text the next text waits for the end of a pause; values and ends do not, and take the text before them along.
 
-                    put                    drain                  pause is over, nothing came
+                    put                drain of text              pause is over, nothing came
         asleep ------------> called ------------------> resting ------------------------------> asleep
                                 ^                          |
                                 +--------------------------+
@@ -28,15 +31,20 @@ class Delivery:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._messages: deque[tuple[Mailbox, Event | Ended]] = deque()
+        self._messages: deque[tuple[asyncio.Queue[Any], Any, bool]] = deque()  # (mailbox, message, is_text)
         # Each flag is set before, and read after, what it announces: a message is never left behind without a call.
         self._is_called = False
         self._is_resting = False
 
-    def put(self, mailbox: Mailbox, message: Event | Ended) -> None:
-        """Bring `message` to a mailbox of the loop. Called on the engine's thread; never blocks."""
-        self._messages.append((mailbox, message))
-        if self._is_called or (self._is_resting and isinstance(message, TextDelta)):
+    def put(self, mailbox: asyncio.Queue[Message], message: Message, *, is_text: bool | None = None) -> None:
+        """Bring `message` to a mailbox of the loop. Called on the engine's thread; never blocks.
+
+        `is_text`: whether it can wait for the end of a pause; None: a `TextDelta` can.
+        """
+        if is_text is None:
+            is_text = isinstance(message, TextDelta)
+        self._messages.append((mailbox, message, is_text))
+        if self._is_called or (self._is_resting and is_text):
             return
         self._is_called = True
         try:
@@ -48,10 +56,12 @@ class Delivery:
 
     def _drain(self) -> None:
         self._is_called = False
+        has_text = False
         while self._messages:
-            mailbox, message = self._messages.popleft()
+            mailbox, message, is_text = self._messages.popleft()
             mailbox.put_nowait(message)
-        if not self._is_resting:
+            has_text |= is_text
+        if has_text and not self._is_resting:
             self._is_resting = True
             self._loop.call_later(_PAUSE_S, self._end_pause)
 

@@ -13,16 +13,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..lang.backend import Branch
 from ..lang.events import Event, TextDelta, ValueReady
 from ..lang.ir import Gen
 from ..lang.meta_info import meta_info_of
+from ..lang.plan import Plan
 from .assembly import assemble
 from .config import EngineConfig
 from .engine import EngineCore
 from .engine_thread import EngineThread
 from .errors import EngineClosed, InvalidRequest
 from .generate_arguments import Job, gen_operations, naming_item
-from .local import LocalBackend, LocalBranch
+from .local import LocalBackend
+from .local_branch import LocalBranch
+from .local_plan_run import LocalPlanRun
 from .request import Ended, Listener, Request
 
 Output = dict[str, Any]
@@ -127,11 +131,39 @@ class Engine:
     ) -> None:
         self.shutdown()
 
+    # --- what traces and plans ask
+
+    @property
+    def model_name(self) -> str:
+        """The model's folder, or "sprig"."""
+        path = self.config.model.path
+        return "sprig" if path is None else str(path)
+
+    def token_len(self, text: str) -> int:
+        """How many tokens `text` has by itself; no special tokens are read in it."""
+        return len(self.tokenizer.encode(text, has_special=False))
+
+    def token_text(self, token_id: int) -> str:
+        """How a token is spelt by itself."""
+        return self.tokenizer.decode([token_id], skip_special_tokens=False)
+
     # --- the language's port
 
     async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> LocalBranch:
         """See `lang.backend.Backend`."""
         return await self._backend.open_branch(seed=seed, cache_salt=cache_salt)
+
+    def run_plan(
+        self,
+        plan: Plan,
+        roots: Mapping[int, Branch],
+        *,
+        seed: int | None = None,
+        cache_salt: str = "",
+        is_streaming: bool = False,
+    ) -> LocalPlanRun:
+        """See `lang.backend.PlanBackend` and `LocalBackend`."""
+        return self._backend.run_plan(plan, roots, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming)
 
     async def aflush_cache(self) -> None:
         """`flush_cache`, for an event loop."""

@@ -1,5 +1,7 @@
 """EngineCore: one step of the loop, and what may be asked of it between steps."""
 
+import time
+from collections import deque
 from collections.abc import Callable
 
 import torch
@@ -13,6 +15,8 @@ from .live_branches import LiveBranches
 from .memory import Memory
 from .model_runner import ModelRunner, RowLogits
 from .operations.starter import Starter
+from .plan_request import PlanRequest
+from .program import Program
 from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
@@ -35,14 +39,19 @@ class EngineCore:
         memory: Memory,
         scheduler_options: SchedulerOptions,
         draw_seed: Callable[[], int],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`draw_seed`: the seeds of branches that come without; `clock`: seconds from anywhere, never going back."""
+        self._clock = clock
         self._runner = runner
         self._sampler = sampler
         self.memory = memory
-        self.scheduler = Scheduler(scheduler_options, memory)
-        self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed)
+        self.scheduler = Scheduler(scheduler_options, memory, clock)
+        self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
         self.num_computed_tokens = 0
+        self._announced: deque[Program] = deque()
+        """Programs with something to publish."""
 
     # --- the loop
 
@@ -100,10 +109,31 @@ class EngineCore:
         self.branches.close(branch_id)
         self._publish()
 
+    def hold_branch(self, branch_id: int, seconds: float) -> None:
+        """Keep the pages of a branch without work until it has some, for that long at most.
+
+        They are given up earlier only to a row that runs alone and finds no others.
+        """
+        self.branches.hold(branch_id, seconds)
+
+    def start_plan(self, request: PlanRequest) -> Program:
+        """Begin a plan; its listener hears of every branch of it, at the end of the step in which it happens."""
+        program = Program(request, self.branches, self._announced.append)
+        program.start()
+        self._publish()
+        return program
+
+    def cancel_plan(self, program: Program) -> None:
+        """Stop what still runs of a plan, and close all branches that it opened."""
+        program.cancel()
+        self._publish()
+
     def flush_cache(self) -> None:
-        """Forget all cached prefixes that no running branch uses."""
+        """Forget all cached prefixes that no running or held branch uses."""
+        now = self._clock()
         for branch in self.branches.idle():
-            self.memory.release(branch)
+            if not branch.is_held(now):
+                self.memory.release(branch)
         self.memory.cache.flush()
 
     def shut_down(self, cause: BaseException | None = None) -> None:
@@ -134,6 +164,9 @@ class EngineCore:
     # --- a step's parts
 
     def _run(self, shares: list[RowShare]) -> list[RowLogits] | None:
+        now = self._clock()
+        for share in shares:
+            share.row.stopwatch.start(now)
         try:
             logits = self._runner.run(shares)
         except Exception as error:  # noqa: BLE001 - whatever a model raises must end its rows and nothing else
@@ -158,7 +191,10 @@ class EngineCore:
                 sampling.append((share.row, sample_row, row_logits.last))
             if share.num_tokens > 1 and not share.row.is_private:
                 self.memory.publish(share.row.branch)
-        for row, token in self._sample(sampling):
+        tokens = self._sample(sampling)
+        now = self._clock()
+        for row, token in tokens:
+            row.stopwatch.sample(now)
             if row not in self.branches.rows:
                 continue  # another row of its operation has failed
             try:
@@ -183,12 +219,21 @@ class EngineCore:
 
     def _publish(self) -> None:
         outbox = self.branches.outbox
-        while outbox:
-            request, item = outbox.popleft()
+        while outbox or self._announced:
+            while outbox:
+                request, item = outbox.popleft()
+                try:
+                    request.listener(item)
+                except Exception:  # noqa: BLE001 - whoever cannot listen gets no more; the others do
+                    self.branches.cancel(request)
+            self._publish_programs()
+
+    def _publish_programs(self) -> None:
+        for program in [self._announced.popleft() for _ in range(len(self._announced))]:
             try:
-                request.listener(item)
-            except Exception:  # noqa: BLE001 - whoever cannot listen gets no more; the others do
-                self.branches.cancel(request)
+                program.publish()
+            except Exception:  # noqa: BLE001 - as above
+                program.cancel()
 
 
 def _receive_logits(share: RowShare, logits: RowLogits) -> SampleRow | None:

@@ -13,6 +13,7 @@ EngineError
 │   ├── EmptyPrompt                there is nothing to go on from
 │   └── RequestTooLong             the text does not fit the model or the pool
 ├── RequestCancelled               the request was cancelled, or its branch closed, before it ended
+├── DependencyFailed               a step of a plan needs what another branch failed to make
 ├── BranchClosed                   an operation came to a branch that has ended
 ├── EngineClosed                   the engine was shut down
 └── StepFailed                     a forward pass failed; the rows in it are ended, the others go on
@@ -74,6 +75,10 @@ class RequestTooLong(InvalidRequest):
 
 class RequestCancelled(EngineError):
     """The request was cancelled, or its branch was closed, before it ended."""
+
+
+class DependencyFailed(EngineError):
+    """A step of a plan needs a value or the end of another branch, which failed; `__cause__` says how."""
 
 
 class BranchClosed(EngineError):

@@ -2,46 +2,24 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 import msgspec
 
-from ..lang.events import Closing, Event, Forked, GenResult, TextDelta, ValueReady
+from ..lang.events import Closing, Event, Forked, GenResult, ScoreResult, SelectResult, TextDelta, ValueReady
 from ..lang.ir import DeclareTools, Fork, Gen, Join, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from .branch import Branch, TextPiece
 from .errors import BranchClosed, InvalidRequest, RequestCancelled
+from .live_branch import ActiveOperation, LiveBranch
 from .memory import Memory
 from .operations.fork import ForkTask
+from .operations.join import append_child
 from .operations.select import SelectTask, decide
 from .operations.starter import Starter
 from .operations.task import Task
 from .request import Ended, QueuedOperation, Request
 from .row import Row
 from .scheduler import Scheduler
-
-
-@dataclass
-class ActiveOperation:
-    """The operation a branch is at; it ends when all its rows have."""
-
-    queued: QueuedOperation
-    rows: list[Row]
-    on_done: Callable[[], None]
-    helpers: list["LiveBranch"] = field(default_factory=list)
-    """Branches that exist for this operation only, and end with it."""
-
-
-@dataclass(eq=False)
-class LiveBranch:
-    """A branch and the operations that wait on it."""
-
-    branch: Branch
-    queue: deque[QueuedOperation] = field(default_factory=deque)
-    active: ActiveOperation | None = None
-    arrival: int = 0
-    is_dead: bool = False
-    """An operation failed or was cancelled: the branch takes no more."""
 
 
 class LiveBranches:
@@ -52,7 +30,15 @@ class LiveBranches:
     outbox, in order.
     """
 
-    def __init__(self, starter: Starter, memory: Memory, scheduler: Scheduler, draw_seed: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        starter: Starter,
+        memory: Memory,
+        scheduler: Scheduler,
+        draw_seed: Callable[[], int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
         self._starter = starter
         self._memory = memory
         self._scheduler = scheduler
@@ -89,19 +75,25 @@ class LiveBranches:
         branch = Branch(self._num_branches, namespace, self._draw_seed() if seed is None else seed)
         return self._add(branch).branch.branch_id
 
+    def next_arrival(self) -> int:
+        """The place of what arrives now among the requests."""
+        self._num_requests += 1
+        return self._num_requests
+
     def submit(self, request: Request) -> None:
         """Queue the operations of a request on its branch. Its listener gets exactly one `Ended`, sooner or later."""
         live = self._live.get(request.branch_id)
-        self._num_requests += 1
         if live is None or live.is_dead:
             error = BranchClosed(f"branch {request.branch_id} has ended, it takes no more operations; open another")
             self.outbox.append((request, Ended(error)))
         elif not request.operations:
             self.outbox.append((request, Ended()))
         else:
-            live.arrival = self._num_requests
+            live.arrival = self.next_arrival() if request.arrival is None else request.arrival
+            live.branch.held_until = None
             live.queue.extend(
-                QueuedOperation(operation, index, request) for index, operation in enumerate(request.operations)
+                QueuedOperation(operation, index, request)
+                for index, operation in enumerate(request.operations, request.first_index)
             )
             self._advance(live)
 
@@ -132,6 +124,12 @@ class LiveBranches:
         for live in self._live.values():
             self._stop(live)
         self._live.clear()
+
+    def hold(self, branch_id: int, seconds: float) -> None:
+        """Keep the pages of a branch without work for that long, unless nothing else is left to take."""
+        live = self._live.get(branch_id)
+        if live is not None and live.active is None:
+            live.branch.held_until = self._clock() + seconds
 
     # --- asked by the loop
 
@@ -181,7 +179,7 @@ class LiveBranches:
         except Exception as error:  # noqa: BLE001 - an operation that fails ends its request, which is told why
             self._end_branch(live, error, queued)
         else:
-            if live.active is None and queued.index == len(queued.request.operations) - 1:
+            if live.active is None and queued.is_last:
                 closing = self._starter.closing_text(live.branch)
                 if closing:
                     self.outbox.append((queued.request, Closing(closing)))
@@ -190,6 +188,7 @@ class LiveBranches:
     def _start(self, live: LiveBranch, queued: QueuedOperation) -> None:
         branch, operation, index = live.branch, queued.operation, queued.index
         starter = self._starter
+        queued.stopwatch.queue(self._clock())
         match operation:
             case Text():
                 self._tell(queued, starter.write(branch, operation, index))
@@ -220,10 +219,8 @@ class LiveBranches:
             case Score():
                 task, events = self._starter.score(live.branch, operation, queued.index)
                 self._tell(queued, events)
-                name, index = operation.name, queued.index
-                self._activate(
-                    live, queued, [task], lambda: self._tell(queued, [ValueReady(index, name, task.result())])
-                )
+                name = operation.name
+                self._activate(live, queued, [task], lambda: self._tell_value(queued, name, task.result()))
             case Fork():
                 if operation.num_children < 1:
                     raise InvalidRequest(f"fork: expected at least 1 child, got {operation.num_children}")
@@ -235,9 +232,9 @@ class LiveBranches:
         helpers = [self._add_helper(live) for _ in range(params.n - 1)]
         single = msgspec.structs.replace(params, n=1)
 
-        def emit(text: str) -> None:
+        def emit(text: str, token_ids: tuple[int, ...]) -> None:
             live.branch.text_since_fork.append(TextPiece(text, False))
-            self._tell(queued, [TextDelta(index, text, name)])
+            self._tell(queued, [TextDelta(index, text, name, token_ids)])
 
         tasks = [self._starter.gen(live.branch, operation, single, emit)]
         tasks += [self._starter.gen(helper.branch, operation, single, _ignore) for helper in helpers]
@@ -247,7 +244,7 @@ class LiveBranches:
             results: tuple[GenResult, ...] = tuple(
                 task.result(cached or 0) for task, cached in zip(tasks, cached_tokens(), strict=True)
             )
-            self._tell(queued, [ValueReady(index, name, results)])
+            self._tell_value(queued, name, results)
 
         rows = self._activate(live, queued, tasks, finish, helpers)
 
@@ -269,9 +266,8 @@ class LiveBranches:
             branch.append(task.choice_tokens[winner])
             branch.seam_start = len(branch.token_ids)
             branch.text_since_fork.append(TextPiece(result.choice, False))
-            self._tell(
-                queued, [TextDelta(index, result.choice, operation.name), ValueReady(index, operation.name, result)]
-            )
+            self._tell(queued, [TextDelta(index, result.choice, operation.name)])
+            self._tell_value(queued, operation.name, result)
 
         rows = self._activate(live, queued, tasks, finish, helpers)
 
@@ -285,7 +281,7 @@ class LiveBranches:
         events = self._starter.prepare(live.branch, queued.index)
         for branch_id in operation.branch_ids:
             child = self._live.get(branch_id)
-            if child is None or child.is_dead or child.active is not None or child.queue:
+            if child is None or not child.is_idle:
                 raise InvalidRequest(
                     f"join: expected a branch that lives and has nothing left to do, got branch {branch_id}"
                 )
@@ -296,7 +292,7 @@ class LiveBranches:
                 )
             self._starter.prepare(child.branch, queued.index)  # a turn it has ended is closed in its text
             self._starter.prepare(live.branch, queued.index)  # what waits for the tokenizer comes first
-            events += _append_child(live.branch, child.branch, queued.index)
+            events += append_child(live.branch, child.branch, queued.index)
         self._tell(queued, events)
 
     def _activate(
@@ -311,7 +307,7 @@ class LiveBranches:
         rows: list[Row] = []
         for task in tasks:
             self._num_rows += 1
-            rows.append(Row(task, (live.arrival, self._num_rows)))
+            rows.append(Row(task, (live.arrival, self._num_rows), queued.stopwatch))
         live.active = ActiveOperation(queued, [row for row in rows if not row.task.is_done], on_done, list(helpers))
         for row in live.active.rows:
             self._owners[row] = live
@@ -390,19 +386,11 @@ class LiveBranches:
     def _tell(self, queued: QueuedOperation, events: Iterable[Event]) -> None:
         self.outbox.extend((queued.request, event) for event in events)
 
-
-def _append_child(branch: Branch, child: Branch, index: int) -> list[Event]:
-    """Append what a child added since its fork: its own tokens, or its text where it rewrote the seam."""
-    gained = child.text_since_fork
-    if child.token_ids[: child.fork_len] == branch.token_ids[: child.fork_len]:
-        branch.append(child.token_ids[child.fork_len :])
-        branch.seam_start = len(branch.token_ids)
-    else:
-        branch.buffer += [TextPiece(piece.text, piece.has_special) for piece in gained]
-    branch.text_since_fork += gained
-    text = "".join(piece.text for piece in gained)
-    return [TextDelta(index, text)] if text else []
+    def _tell_value(
+        self, queued: QueuedOperation, name: str, result: tuple[GenResult, ...] | SelectResult | ScoreResult
+    ) -> None:
+        self._tell(queued, [ValueReady(queued.index, name, result, queued.stopwatch.stop(self._clock()))])
 
 
-def _ignore(text: str) -> None:
+def _ignore(text: str, token_ids: tuple[int, ...]) -> None:
     """The text of further samples is not streamed."""

@@ -1,10 +1,11 @@
 """Request: operations to run one after another on one branch, and who listens to what comes of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..lang.events import Event
 from ..lang.ir import Operation
+from .stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Request:
     branch_id: int
     operations: tuple[Operation, ...]
     listener: Listener
+    first_index: int = 0
+    """What events call the first of the operations."""
+    arrival: int | None = None
+    """Its place among the requests, where it belongs to something that arrived earlier; None: it has just arrived."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,9 @@ class QueuedOperation:
     operation: Operation
     index: int
     request: Request
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether its request ends with it."""
+        return self.index == self.request.first_index + len(self.request.operations) - 1

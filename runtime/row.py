@@ -1,9 +1,10 @@
 """Row: a branch with work to do, as the scheduler sees it, and the share of it that one pass computes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .branch import Branch
 from .operations.task import Task
+from .stopwatch import Stopwatch
 
 
 @dataclass(eq=False)
@@ -15,6 +16,8 @@ class Row:
     task: Task
     arrival: tuple[int, int]
     """Order of arrival at the engine, of the request and of the row: smaller came first; no two are equal."""
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    """Of the whole operation, which may have several rows."""
     is_running: bool = False
     num_preemptions: int = 0
     is_private: bool = False

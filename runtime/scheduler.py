@@ -19,15 +19,17 @@ class Scheduler:
     Rows that need one token go first, so that a long prompt never holds up rows that are writing; the rest of the
     step's token budget goes to prompts in order of arrival, a chunk each. When memory is short, in this order: the
     cache gives up what nobody uses, branches that are not running give their pages to the cache, and the running
-    row that arrived last is preempted: it gives up its pages and computes them again later.
+    row that arrived last is preempted: it gives up its pages and computes them again later. Branches that are held
+    give theirs up only to a row that runs alone: nobody else will return any.
 
     No row waits for ever: the one that arrived first is never preempted, and where not even it can go on (what it
     shares keeps pages of others locked), it is given the whole pool, and goes on without the cache.
     """
 
-    def __init__(self, options: SchedulerOptions, memory: Memory) -> None:
+    def __init__(self, options: SchedulerOptions, memory: Memory, clock: Callable[[], float]) -> None:
         self._options = options
         self._memory = memory
+        self._clock = clock
         self._order = make_policy(options.policy, self._num_ready)
         self.waiting: list[Row] = []
         self.running: list[Row] = []
@@ -36,6 +38,7 @@ class Scheduler:
         self._shares: dict[Row, RowShare] = {}
         self._budget = 0
         self._holders: Iterator[Branch] = iter(())
+        self._held: list[Branch] = []
 
     def add(self, row: Row) -> None:
         """Take in a new row. A branch that already holds pages keeps them, until others need them."""
@@ -56,6 +59,7 @@ class Scheduler:
         self._shares = {}
         self._budget = self._options.token_budget
         self._holders = iter(branches())
+        self._held = []
         for row in sorted(self.running, key=lambda row: (row.num_pending > 1, row.arrival)):
             if row.is_running:
                 self._grant(row)
@@ -106,6 +110,7 @@ class Scheduler:
     def _preempt(self, row: Row) -> None:
         """Take a running row's pages; it waits and computes them again, unless the cache still has them."""
         row.num_preemptions += 1
+        row.stopwatch.num_preemptions += 1
         self.num_preemptions += 1
         self._park(row)
 
@@ -176,11 +181,20 @@ class Scheduler:
     def _make_room(self, row: Row) -> bool:
         """Take pages from whoever minds least, never from a row that arrived before `row`; False if nobody is left."""
         busy = {id(other.branch) for other in self.running}
+        now = self._clock()
         for branch in self._holders:
-            if branch.page_table and id(branch) not in busy and branch is not row.branch:
-                self._memory.release(branch)
-                return True
-        victims = [other for other in self.running if other is not row and other.arrival > row.arrival]
+            if not branch.page_table or id(branch) in busy or branch is row.branch:
+                continue
+            if branch.is_held(now):
+                self._held.append(branch)
+                continue
+            self._memory.release(branch)
+            return True
+        others = [other for other in self.running if other is not row]
+        if not others and self._held:
+            self._memory.release(self._held.pop(0))
+            return True
+        victims = [other for other in others if other.arrival > row.arrival]
         if not victims:
             return False
         self._preempt(max(victims, key=lambda other: other.arrival))

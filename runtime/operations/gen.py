@@ -37,7 +37,8 @@ class GenTask(Task):
     detokenizer: Detokenizer
     grammar: CompiledGrammar | None
     token_text: Callable[[int], str]
-    emit_text: Callable[[str], None]
+    emit_text: Callable[[str, tuple[int, ...]], None]
+    """Is told more text, and the tokens sampled since the last."""
     input_scores: TapeScores | None = None
 
     token_ids: list[int] = field(default_factory=list)
@@ -50,6 +51,8 @@ class GenTask(Task):
         self._counts: Counter[int] = Counter()
         self._text = ""
         self._num_emitted = 0
+        self._num_tokens_emitted = 0
+        self._forced: list[int] = []
         has_stops = bool(self.params.stop or self.params.stop_regex)
         self._stops = StopChecker(self.params.stop, self.params.stop_regex) if has_stops else None
         self._logprobs: list[TokenLogprob] = []
@@ -98,6 +101,8 @@ class GenTask(Task):
             bitmask = torch.zeros(mask_words(self.vocab_size), dtype=torch.int32)
             if not self._matcher.fill_bitmask(bitmask):
                 bitmask = None
+            elif allows_one_token(bitmask):
+                self._forced.append(len(self.token_ids))
             banned = self._banned_under_constraint()
         elif len(self.token_ids) < self.params.min_new_tokens:
             banned = frozenset(self.eos_token_ids) | self._ends
@@ -153,6 +158,7 @@ class GenTask(Task):
             seed=self.seed,
             output_logprobs=tuple(self._logprobs) if self.params.return_logprob else None,
             input_logprobs=self.input_scores.result() if self.input_scores else None,
+            forced=tuple(self._forced),
         )
 
     def _banned_under_constraint(self) -> Collection[int]:
@@ -207,5 +213,15 @@ class GenTask(Task):
 
     def _emit(self, text_len: int) -> None:
         if text_len > self._num_emitted:
-            self.emit_text(self._text[self._num_emitted : text_len])
-            self._num_emitted = text_len
+            self.emit_text(self._text[self._num_emitted : text_len], tuple(self.token_ids[self._num_tokens_emitted :]))
+            self._num_emitted, self._num_tokens_emitted = text_len, len(self.token_ids)
+
+
+def allows_one_token(bitmask: Tensor) -> bool:
+    """Whether a mask, [mask_words] int32 on the CPU, has exactly one bit set."""
+    words = bitmask.numpy()
+    (set_words,) = words.nonzero()
+    if len(set_words) != 1:
+        return False
+    word = int(words[set_words[0]]) & 0xFFFFFFFF
+    return word & (word - 1) == 0

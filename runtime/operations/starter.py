@@ -123,7 +123,9 @@ class Starter:
         if branch.token_ids:
             self._check_len(branch, 0)
 
-    def gen(self, branch: Branch, operation: Gen, params: SamplingParams, emit_text: Callable[[str], None]) -> GenTask:
+    def gen(
+        self, branch: Branch, operation: Gen, params: SamplingParams, emit_text: Callable[[str, tuple[int, ...]], None]
+    ) -> GenTask:
         """One sample of a generation."""
         scores = None
         if params.return_logprob and params.logprob_start_len is not None:

@@ -98,7 +98,7 @@ def test_a_tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     num_threads = torch.get_num_threads()
     try:
         options = ["--size", "tiny", "--rounds", "1", "--no-memory", "--json", "tiny"]
-        (compared,) = bench.main([*options, "--only", "fork"])
+        compared, chain = bench.main([*options, "--only", "fork", "chain"])
     finally:
         torch.set_num_threads(num_threads)
     assert [peer.name for peer in compared.peers] == ["one padded batch", "one by one"]
@@ -106,6 +106,8 @@ def test_a_tiny_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for contestant in (compared.palmette, *compared.peers, *compared.peers_by_hand):
         assert contestant.num_tokens == len(compared.workload.endings) * compared.workload.num_tokens
         assert contestant.agreement == 1, f"{contestant.name} wrote other tokens"
+    assert [variant.agreement for variant in chain.variants] == [1, None, None]
+    assert len({contestant.num_tokens for contestant in (chain.palmette, *chain.peers, *chain.variants)}) == 1
     written = json.loads((tmp_path / "tiny.json").read_text())
     assert written["workloads"][0]["name"] == "fork"
     assert written["environment"]["cpu"]

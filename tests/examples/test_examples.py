@@ -14,8 +14,10 @@ EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 # For each example, words that its output must hold: they come from palmette, not from what sprig happens to write.
 PROMISES = {
     "batch": ["tokens cached)"],
+    "calculator_agent": ["question: What is 23 times 7?", "answer: "],
     "chat": ["you:", "sprig:"],
     "constraints": ["sum: '", "colour: '", "refused: program 'refused'", "uniqueItems"],
+    "debate": ["the fan:", "the critic:", " wins, with probability "],
     "errors": [
         "RequestTooLong",
         "VariableNotSet",
@@ -30,11 +32,18 @@ PROMISES = {
     "logprobs": ["with probability", "log-probability"],
     "offline_engine": ["The capital of Italy is", "'num_steps':"],
     "own_model": ["The capital of France is"],
+    "patterns": ["best of 5:", " of 9: (", "map-reduce: ", "wrong ones", "words: ", "route: "],
     "quickstart": ["sentiment:", "capital:"],
     "seeds": ["seed 7", "three samples"],
     "select_methods": ["token_length_normalized", "unconditional_likelihood_normalized"],
+    "sqlite_agent": ["question: How many rows are in the table products?", "answer: "],
     "streaming": ["\n"],
-    "tool_agent": ["question:", "called ", "answer:"],
+    "tool_agent": ["question:", "called ", "answer:", "resumed: ", "as an instance: Offer("],
+    "typed_async": [
+        "person: Person(name='Ann', age=30)",
+        "so far: Person(name='Bob', age=None)",
+        "its task was cancelled",
+    ],
     "tour": ["1. chat", "2. select", "3. fork", "4. JSON Schema", "5. agent", "steps computed"],
 }
 

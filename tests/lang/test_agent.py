@@ -1,5 +1,6 @@
 """The agent loop: call, observe, answer."""
 
+import asyncio
 import json
 
 import pytest
@@ -60,7 +61,7 @@ def test_calls_are_constrained_to_the_tools(backend: ScriptedBackend) -> None:
     assert [schema["properties"]["name"] for schema in schemas] == [{"const": "add"}, {"const": "divide"}]
     assert schemas[0]["properties"]["arguments"] == add.parameters
     assert schemas[0]["required"] == ["name", "arguments"]
-    assert {gen.params.max_new_tokens for gen in backend.gens()} == {77}
+    assert [gen.params.max_new_tokens for gen in backend.gens()][:2] == [77, 77]
 
 
 def test_several_calls_in_one_turn_and_several_turns(backend: ScriptedBackend) -> None:
@@ -112,16 +113,37 @@ def test_the_step_limit(backend: ScriptedBackend) -> None:
     assert [step.result for step in caught.value.steps] == [2, 2, 2]
 
 
-def test_a_call_cut_short_and_results_that_are_not_json(backend: ScriptedBackend) -> None:
+def test_results_that_are_not_json(backend: ScriptedBackend) -> None:
     def weird() -> object:
-        return {1, 2}
+        return [object()]
 
-    backend.answers = {"thought": "<tool_call>", "tool_call": call("weird")}
-    with pytest.raises(sgl.AgentError, match="max_tokens"):
-        sgl.agent([weird], max_tokens=12).run("?")
     backend.answers = {"thought": ["<tool_call>", ""], "tool_call": call("weird")}
-    with pytest.raises(sgl.AgentError, match="not JSON"):
+    with pytest.raises(sgl.AgentError, match=r"'weird' returned .* not JSON"):
         sgl.agent([weird]).run("?")
+
+
+def test_the_token_limit_is_for_all_that_the_model_writes(backend: ScriptedBackend) -> None:
+    def script() -> None:
+        backend.answers = {"thought": ["four<tool_call>", "", "sixsix"], "tool_call": [call("add", a=1, b=2)]}
+
+    script()
+    num_tokens = 4 + len(call("add", a=1, b=2)) + 6  # the scripted backend counts characters
+    helper = sgl.agent([add], max_tokens=num_tokens)
+    assert helper.run("?").num_tokens == num_tokens
+    assert [gen.params.max_new_tokens for gen in backend.gens()] == [num_tokens, num_tokens - 4, 6, 6]
+    script()
+    with pytest.raises(sgl.AgentError, match=r"a text of the model did not end.*'sixsi'") as caught:
+        sgl.agent([add], max_tokens=num_tokens - 1).run("?")
+    assert [step.result for step in caught.value.steps] == [3]
+    script()
+    with pytest.raises(sgl.AgentError, match="a call of a tool did not end"):
+        sgl.agent([add], max_tokens=12).run("?")
+    script()
+    with pytest.raises(sgl.AgentError, match="no answer within max_tokens=4"):
+        sgl.agent([add], max_tokens=4).run("?")
+    script()
+    with pytest.raises(sgl.AgentError, match="max_new_tokens"):
+        sgl.agent([add]).run("?", max_new_tokens=12)
 
 
 def test_solve_inside_a_program(backend: ScriptedBackend) -> None:
@@ -140,6 +162,47 @@ def test_solve_inside_a_program(backend: ScriptedBackend) -> None:
     assert [m["role"] for m in state.messages()].count("system") == 1
     assert {gen.params.temperature for gen in backend.gens()} == {0.5}
     assert sum(isinstance(op, DeclareTools) for op in backend.operations) == 1
+
+
+def test_asolve_inside_an_async_program(backend: ScriptedBackend) -> None:
+    helper = sgl.agent([add])
+
+    @sgl.function
+    async def program(s):
+        first = await helper.asolve(s, "one?")
+        second = await helper.asolve(s, f"more than {first.answer}?")
+        return second.answer
+
+    backend.answers = {"thought": ["A1", "<tool_call>", "", "A2"], "tool_call": [call("add", a=1, b=1)]}
+    assert asyncio.run(program.arun()).ret_value == "A2"
+
+
+def test_solve_in_a_streaming_program(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        return sgl.agent([add]).solve(s, "one?").answer
+
+    backend.answers = {"thought": ["<tool_call>", "", "A1"], "tool_call": [call("add", a=1, b=1)]}
+    state = program.run(stream=True)
+    assert "".join(state.text_iter()).endswith("A1<|im_end|>\n")
+    assert state.ret_value == "A1"
+
+
+def test_arun_on_the_callers_loop(backend: ScriptedBackend) -> None:
+    loops = []
+
+    async def look() -> str:
+        loops.append(asyncio.get_running_loop())
+        return "seen"
+
+    async def main() -> None:
+        result = await sgl.agent([look]).arun("?", seed=7)
+        assert [step.result for step in result.steps] == ["seen"]
+        assert loops == [asyncio.get_running_loop()]
+
+    backend.answers = {"thought": ["<tool_call>", "", "Ok."], "tool_call": call("look")}
+    asyncio.run(main())
+    assert backend.opened == [(7, "")]
 
 
 def test_tools_come_before_the_first_turn(backend: ScriptedBackend) -> None:
@@ -165,8 +228,11 @@ def test_wrong_agents() -> None:
         sgl.agent(tools=None)
     with pytest.raises(sgl.InvalidArgument, match="names that differ"):
         sgl.agent([add, add])
-    with pytest.raises(sgl.InvalidArgument, match="max_steps"):
-        sgl.agent([add], max_steps=0)
+    for wrong in ({"max_steps": 0}, {"max_steps": None}, {"max_tokens": 0}, {"tool_timeout": 0}, {"approve": 3}):
+        with pytest.raises(sgl.InvalidArgument, match=next(iter(wrong))):
+            sgl.agent([add], **wrong)
+    with pytest.raises(sgl.InvalidArgument, match="history"):
+        sgl.agent([add]).run("?", history="[]")
     with pytest.raises(sgl.UnsupportedTool):
         sgl.agent([lambda x: x])
     with pytest.raises(sgl.InvalidArgument, match="stream"):

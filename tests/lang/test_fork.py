@@ -167,6 +167,7 @@ def test_joined_branches_are_given_back_early(backend: ScriptedBackend) -> None:
         forks = s.fork(2)
         forks += sgl.gen("x")
         forks.join()
+        assert s["x"]
         s += sgl.gen("y")
         assert s["y"]
         assert [backend.branches[i].num_closes for i in range(3)] == [0, 1, 1]
@@ -174,19 +175,53 @@ def test_joined_branches_are_given_back_early(backend: ScriptedBackend) -> None:
     program.run()
 
 
-def test_a_failed_branch_surfaces_at_the_join_and_leaves_its_siblings(backend: ScriptedBackend) -> None:
+def test_a_failed_branch_surfaces_where_it_is_waited_for_or_read(backend: ScriptedBackend) -> None:
     @sgl.function
     def program(s):
         forks = s.fork(3)
-        for name, f in zip(["a", "bad", "c"], forks, strict=True):
-            f += "text" + sgl.gen(name)
+        for name, f in zip(["x", "bad", "x"], forks, strict=True):
+            f += "text" + sgl.gen(name, max_tokens=9)
+            f += sgl.gen("after")
         with pytest.raises(sgl.ProgramError, match=r"operation 1 \(gen 'bad'\), branch main.0\[1\]"):
-            forks.join()
-        assert forks[2]["c"] == "<c>"
+            forks.wait()
+        forks.join()
+        with pytest.raises(sgl.ProgramError, match="'bad'"):
+            s["bad"]
         s += sgl.gen("after")
 
     backend.failures = {"bad": ScriptedFailure("no")}
     assert program.run()["after"] == "<after>"
+
+
+def test_a_branch_that_fails_cancels_its_siblings(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with s.fork(3) as forks:
+            forks += [sgl.gen("bad"), sgl.gen("never"), sgl.gen("never")]
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    backend.stuck = frozenset({"never"})
+    with pytest.raises(sgl.ProgramError, match="'bad'"):
+        program.run()
+    backend.check_all_closed()
+
+
+def test_errors_of_branches_can_be_collected(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def program(s):
+        with s.fork(3, on_error="collect") as forks:
+            forks += [sgl.gen("x"), sgl.gen("bad") + sgl.gen("x"), sgl.gen("x")]
+        first, failed, third = s["x"]
+        assert (first, third) == ("<x>", "<x>")
+        assert isinstance(failed, sgl.ProgramError)
+        forks.wait()
+        assert [error is None for error in forks.errors] == [True, False, True]
+        s += sgl.gen("after")
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    assert program.run()["after"] == "<after>"
+    with pytest.raises(sgl.InvalidArgument, match="on_error"):
+        sgl.function(lambda s: s.fork(2, on_error="ignore")).run()
 
 
 def test_a_failed_branch_nobody_read_surfaces_at_the_end(backend: ScriptedBackend) -> None:
@@ -200,16 +235,18 @@ def test_a_failed_branch_nobody_read_surfaces_at_the_end(backend: ScriptedBacken
         program.run()
 
 
-def test_several_failures_are_noted(backend: ScriptedBackend) -> None:
+def test_what_else_was_cancelled_is_noted(backend: ScriptedBackend) -> None:
     @sgl.function
     def program(s):
-        with s.fork(2) as forks:
-            forks += [sgl.gen("bad"), sgl.gen("worse")]
+        forks = s.fork(2)
+        forks += [sgl.gen("never"), sgl.gen("worse")]
+        forks.wait()
 
-    backend.failures = {"bad": ScriptedFailure("no"), "worse": ScriptedFailure("never")}
-    with pytest.raises(sgl.ProgramError, match="'bad'") as caught:
+    backend.failures = {"worse": ScriptedFailure("no")}
+    backend.stuck = frozenset({"never"})
+    with pytest.raises(sgl.ProgramError, match="'worse'") as caught:
         program.run()
-    assert "'worse'" in caught.value.__notes__[0]
+    assert "cancelled, as the branch main.0[1] of the same fork failed" in caught.value.__notes__[0]
 
 
 def test_a_fork_that_fails(backend: ScriptedBackend) -> None:

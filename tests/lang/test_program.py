@@ -117,13 +117,13 @@ def test_wrong_run_options_are_refused(backend: ScriptedBackend) -> None:
 
 
 def test_what_cannot_be_a_program_is_refused() -> None:
-    async def waits(s):
-        pass
+    async def streams(s):
+        yield
 
     def yields(s):
         yield
 
-    for func in (5, waits, yields, lambda: None, lambda *args: None, int):
+    for func in (5, streams, yields, lambda: None, lambda *args: None, int):
         with pytest.raises(sgl.InvalidArgument, match="function"):
             sgl.function(func)
     with pytest.raises(sgl.InvalidArgument, match="num_api_spec_tokens"):

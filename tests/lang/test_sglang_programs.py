@@ -45,7 +45,7 @@ def test_tip_suggestion(backend: ScriptedBackend) -> None:
     backend.answers = {"detailed_tip": lambda text: f" about {text[-15:-13]}x\n\nmore"}
     state = tip_suggestion.run()
     assert state.text().endswith("In summary<summary>")
-    assert backend.max_in_flight == 2
+    assert backend.max_in_flight == 3, "both tips, and the text before them"
     assert "more" not in state.text()
 
 

@@ -93,6 +93,20 @@ def test_after_a_quiet_pause_text_is_delivered_at_once() -> None:
     assert mailbox.qsize() == 2
 
 
+def test_without_text_there_is_no_pause() -> None:
+    delivery, loop, mailbox = make()
+    delivery.put(mailbox, Ended())
+    loop.turn()
+    assert not loop.later
+    delivery.put(mailbox, text(0), is_text=False)
+    loop.turn()
+    assert not loop.later
+    delivery.put(mailbox, text(1))
+    loop.turn()
+    assert loop.later
+    assert loop.num_wakeups == mailbox.qsize() == 3
+
+
 @given(st.lists(st.sampled_from(["text", "end", "turn", "pause"]), max_size=60))
 def test_all_arrive_in_order(actions: list[str]) -> None:
     delivery, loop, mailbox = make()

@@ -1,6 +1,7 @@
 """An EngineCore on the hash model, and the oracle that says what it must answer."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -8,9 +9,11 @@ from hash_model import LAYOUT, HashModel, naive_logits
 
 import palmette
 from palmette.grammar.compiler import GrammarCompiler
+from palmette.grammar.errors import GrammarError
 from palmette.grammar.vocabulary import Vocabulary
-from palmette.lang.events import Event, GenResult, TextDelta, ValueReady
+from palmette.lang.events import BranchEnded, Event, GenResult, TextDelta, ValueReady
 from palmette.lang.ir import Gen, Operation, Tokens
+from palmette.lang.plan import Plan, Ref
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.cache.radix_cache import RadixCache
@@ -20,6 +23,9 @@ from palmette.runtime.engine import EngineCore
 from palmette.runtime.memory import Memory
 from palmette.runtime.model_runner import ModelRunner
 from palmette.runtime.operations.starter import Starter, TextLimits
+from palmette.runtime.plan_check import check_plan
+from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
+from palmette.runtime.program import Program
 from palmette.runtime.request import Ended, Request
 from palmette.runtime.sampler import Sampler, SampleRow
 from palmette.runtime.tokenizer import Tokenizer
@@ -44,6 +50,7 @@ class Harness:
         policy: str = "lpm",
         is_caching: bool = True,
         context_len: int = 1024,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model = HashModel(VOCAB_SIZE)
         self.pool = KVPool(LAYOUT, num_pages, page_size)
@@ -56,6 +63,7 @@ class Harness:
             self.memory,
             SchedulerOptions(token_budget, max_running_rows, "lpm" if policy == "lpm" else "fcfs"),
             lambda: 7,
+            clock,
         )
 
     def submit(self, branch_id: int, operations: Sequence[Operation]) -> "Listening":
@@ -74,6 +82,29 @@ class Harness:
                 return
         raise AssertionError(f"the engine still had work to do after {max_steps} steps")
 
+    def start_plan(
+        self,
+        plan: Plan,
+        roots: Mapping[int, int] | None = None,
+        *,
+        seed: int = 7,
+        is_streaming: bool = False,
+        refused: Mapping[Ref, GrammarError] | None = None,
+    ) -> "PlanListening":
+        """Check, begin, and listen."""
+        check_plan(plan, roots or {})
+        listening = PlanListening(plan)
+        request = PlanRequest(plan, roots or {}, listening, seed, "", is_streaming, refused or {})
+        listening.program = self.core.start_plan(request)
+        return listening
+
+    def check_all_returned(self) -> None:
+        """With no branch alive and the cache flushed, every page is free."""
+        assert not list(self.core.branches.all()), "branches are left"
+        self.core.flush_cache()
+        self.core.check_integrity()
+        assert self.pool.num_free_pages == self.pool.num_pages
+
     def answer(self, operations: Sequence[Operation], *, seed: int = 7, namespace: str = "") -> "Listening":
         """Run operations on a branch of their own, and close it."""
         branch_id = self.core.open_branch(seed, namespace)
@@ -81,6 +112,63 @@ class Harness:
         self.run()
         self.core.close_branch(branch_id)
         return listening
+
+
+class PlanListening:
+    """What a plan's listener heard, by branch."""
+
+    program: Program
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.branch_ids: dict[int, int] = {}
+        self.events: dict[int, list[Event]] = {index: [] for index in range(len(plan.branches))}
+        self.ended: dict[int, BranchEnded] = {}
+        self.batches: list[list[PlanItem]] = []
+
+    def __call__(self, items: list[PlanItem]) -> None:
+        assert items, "called for nothing"
+        self.batches.append(items)
+        for index, item in items:
+            assert index not in self.ended, f"{item} came after the end of branch {index}"
+            if isinstance(item, BranchOpened):
+                assert not self.events[index], "a branch opens before anything happens on it"
+                assert index not in self.branch_ids, f"branch {index} was opened twice"
+                self.branch_ids[index] = item.branch_id
+            elif isinstance(item, BranchEnded):
+                self.ended[index] = item
+            else:
+                self.events[index].append(item)
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.ended) == len(self.plan.branches)
+
+    @property
+    def errors(self) -> dict[int, BaseException]:
+        """By the branches that failed."""
+        assert self.is_done, f"only {sorted(self.ended)} of {len(self.plan.branches)} branches have ended"
+        return {index: ended.error for index, ended in self.ended.items() if ended.error is not None}
+
+    def text(self, index: int) -> str:
+        """All text that a branch gained."""
+        return "".join(event.text for event in self.events[index] if isinstance(event, TextDelta))
+
+    def values(self) -> dict[Ref, ValueReady]:
+        """Every value by its place."""
+        return {
+            Ref(index, event.operation_index): event
+            for index, events in self.events.items()
+            for event in events
+            if isinstance(event, ValueReady)
+        }
+
+    def token_ids(self, branch: int, step: int) -> tuple[int, ...]:
+        """The tokens of the only sample of a generation."""
+        result = self.values()[Ref(branch, step)].result
+        assert isinstance(result, tuple)
+        (sample,) = result
+        return sample.token_ids
 
 
 class Listening:
