@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 from .grammar.errors import GrammarError
 from .lang import patterns
-from .lang.agent_step import AgentStep
-from .lang.backend import Backend, Branch
-from .lang.choices import (
+from .lang.agents.agent_step import AgentStep
+from .lang.arguments.choices import (
     greedy_token_selection,
     token_length_normalized,
     unconditional_likelihood_normalized,
 )
-from .lang.default_backend import DEFAULT_BACKEND, flush_cache, set_default_backend
+from .lang.backend import Backend, Branch
 from .lang.errors import (
     AgentError,
     BackendNotSet,
@@ -44,6 +43,7 @@ from .lang.primitives import (
     user_end,
 )
 from .lang.program import Function, function
+from .lang.running.default_backend import DEFAULT_BACKEND, flush_cache, set_default_backend
 from .lang.sampling_params import SamplingParams
 from .lang.state import ProgramState
 from .lang.state_group import StateGroup
@@ -51,10 +51,10 @@ from .lang.value import Value
 from .runtime.errors import EngineError
 
 if TYPE_CHECKING:
-    from .lang.agent import Agent, AgentResult, agent
-    from .lang.agent_events import AgentEvent, Answer, Thought, ToolCall, ToolResult
-    from .lang.agent_history import AgentHistory
-    from .lang.tools import ToolFunction, tool
+    from .lang.agents.agent import Agent, AgentResult, agent
+    from .lang.agents.agent_events import AgentEvent, Answer, Thought, ToolCall, ToolResult
+    from .lang.agents.history import AgentHistory
+    from .lang.tools.tool_function import ToolFunction, tool
     from .runtime.embedded import Engine
 
 __all__ = [
@@ -127,17 +127,17 @@ DEFAULT_BACKEND.set_factory(_make_engine)
 
 _LATER = {
     "Engine": ".runtime.embedded",
-    "Agent": ".lang.agent",
-    "AgentResult": ".lang.agent",
-    "agent": ".lang.agent",
-    "AgentEvent": ".lang.agent_events",
-    "Answer": ".lang.agent_events",
-    "Thought": ".lang.agent_events",
-    "ToolCall": ".lang.agent_events",
-    "ToolResult": ".lang.agent_events",
-    "AgentHistory": ".lang.agent_history",
-    "ToolFunction": ".lang.tools",
-    "tool": ".lang.tools",
+    "Agent": ".lang.agents.agent",
+    "AgentResult": ".lang.agents.agent",
+    "agent": ".lang.agents.agent",
+    "AgentEvent": ".lang.agents.agent_events",
+    "Answer": ".lang.agents.agent_events",
+    "Thought": ".lang.agents.agent_events",
+    "ToolCall": ".lang.agents.agent_events",
+    "ToolResult": ".lang.agents.agent_events",
+    "AgentHistory": ".lang.agents.history",
+    "ToolFunction": ".lang.tools.tool_function",
+    "tool": ".lang.tools.tool_function",
 }
 """What is imported when it is first named: the engine brings torch along, agents bring the types of their tools."""
 

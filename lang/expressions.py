@@ -8,7 +8,7 @@ from ..grammar.spec import Constraint
 from .ir import ChoicesMethod
 
 if TYPE_CHECKING:
-    from ..grammar.types import ValueType
+    from ..grammar.types.value_type import ValueType
 
 
 class Expression:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .entry import Result
 from .events import FinishReason, GenResult, ScoreResult, SelectResult, TokenLogprob
+from .running.entry import Result
 
 MetaInfo = dict[str, Any]
 """Plain JSON values; their types depend on the key, which a static type cannot say."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from .errors import InvalidArgument, NoneAccepted, ProgramError
-from .program_run import ForkErrorMode
+from .running.program_run import ForkErrorMode
 from .state import ProgramState
 from .state_group import StateGroup
 from .value import Value

@@ -127,7 +127,7 @@ class Plan(msgspec.Struct, frozen=True):
                     yield Ref(index, number), step
 
     def __str__(self) -> str:
-        from .plan_tree import draw_plan
+        from .plans.plan_tree import draw_plan
 
         return draw_plan(self)
 

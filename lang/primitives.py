@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
-from .choices import CHOICES_METHODS
-from .constraint_arguments import DType, check_at_most_one, constraint_of, typed
+from .arguments.choices import CHOICES_METHODS
+from .arguments.constraint_arguments import DType, check_at_most_one, constraint_of, typed
+from .arguments.sampling_arguments import SamplingArguments, set_fields
 from .errors import InvalidArgument
 from .expressions import (
     Expression,
@@ -16,7 +17,6 @@ from .expressions import (
     SelectExpression,
 )
 from .ir import ChoicesMethod
-from .sampling_arguments import SamplingArguments, set_fields
 
 
 def gen(

@@ -9,15 +9,15 @@ from typing import Any, Literal, overload
 
 import msgspec
 
-from .batch import Batch, BatchItem, NumThreads, collected
+from .arguments.run_options import RUN_OPTIONS, SAMPLING_OPTIONS, BatchErrorMode, RunOptions, split_keywords
 from .call import Call
-from .default_backend import DEFAULT_BACKEND
 from .errors import InvalidArgument, NotTraceable, StateError
 from .plan import Plan
-from .plan_cost import TokenLen, explain_plan
-from .portal import PORTAL
-from .program_run import CURRENT_RUN, ProgramRun
-from .run_options import RUN_OPTIONS, SAMPLING_OPTIONS, BatchErrorMode, RunOptions, split_keywords
+from .plans.plan_cost import TokenLen, explain_plan
+from .running.batch import Batch, BatchItem, NumThreads, collected
+from .running.default_backend import DEFAULT_BACKEND
+from .running.portal import PORTAL
+from .running.program_run import CURRENT_RUN, ProgramRun
 from .source_line import user_source_line
 from .state import ProgramState
 from .tracer import trace, trace_body

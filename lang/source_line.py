@@ -22,6 +22,11 @@ CALLER_LINE: ContextVar[str | None] = ContextVar("palmette_caller_line", default
 """What the user's code was at when it had a coroutine of ours run on another loop."""
 
 
+def is_of_language(frame: FrameType) -> bool:
+    """The frame runs code of this package, `lang` and its folders."""
+    return frame.f_code.co_filename.startswith(_LANG)
+
+
 def user_source_line() -> str:
     """`file:line` of the innermost frame outside this package; a few attribute reads, no source is opened."""
     frame = sys._getframe(1)

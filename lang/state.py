@@ -4,24 +4,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
+from .arguments.gen_arguments import GenArguments
 from .errors import InvalidArgument, StateError
 from .events import Event
 from .expressions import Expression, ExpressionList, RoleBeginExpression, RoleEndExpression
-from .gen_arguments import GenArguments
 from .ir import ChoicesMethod, Tool
 from .primitives import gen as gen_expression
 from .primitives import score as score_expression
 from .primitives import select as select_expression
-from .program_run import ForkErrorMode, ProgramRun
+from .running.program_run import ForkErrorMode, ProgramRun
+from .running.text_reader import EventReader, TextReader, VariableReader
 from .sampling_params import SamplingParams
 from .state_group import StateGroup
-from .text_reader import EventReader, TextReader, VariableReader
 from .transcript import Transcript
 from .value import Value
 from .variable import Given, Produced, Scope
 
 if TYPE_CHECKING:
-    from .record import Record
+    from .traces.record import Record
 
 T = TypeVar("T")
 
@@ -297,7 +297,7 @@ class ProgramState:
 
         `trace().save("run.html")` draws it as a page, `.save("run.jsonl")` keeps it for `palmette replay`.
         """
-        from .recording import record_run  # most programs are never looked back at
+        from .traces.recording import record_run  # most programs are never looked back at
 
         run = self._transcript.run
         return record_run(

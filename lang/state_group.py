@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Generic, Literal, TypeVar
 
-from .branch_runner import BranchRunner, GatherPoint, JoinEntry
 from .errors import InvalidArgument, ProgramError, SiblingFailed, StateError
 from .expressions import Expression
-from .program_run import ForkErrorMode, ProgramRun
+from .running.branch_runner import BranchRunner, GatherPoint, JoinEntry
+from .running.program_run import ForkErrorMode, ProgramRun
 from .source_line import user_source_line
 from .transcript import Transcript
 from .variable import Gathered, Variable

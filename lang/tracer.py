@@ -8,14 +8,14 @@ from typing import Any, Protocol
 import msgspec
 
 from ..grammar.errors import GrammarError
+from .arguments.run_options import RunOptions
 from .backend import Backend, Branch
-from .entry import Entry, TemplateEntry
 from .errors import InvalidArgument, NotTraceable, PalmetteError, StateError
 from .plan import Arg, Plan
-from .plan_builder import build_plan
-from .program_run import ProgramRun
-from .reference import Reference, References
-from .run_options import RunOptions
+from .running.entry import Entry, TemplateEntry
+from .running.plan_builder import build_plan
+from .running.program_run import ProgramRun
+from .running.reference import Reference, References
 from .source_line import awaiting_line, user_line_of
 from .state import ProgramState
 

@@ -5,9 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .branch_runner import BranchRunner, JoinEntry
-from .deferral import text_target
-from .entry import Entry, TemplateEntry
 from .errors import InvalidArgument, StateError, VariableNotSet
 from .expressions import (
     Expression,
@@ -19,14 +16,17 @@ from .expressions import (
     SelectExpression,
 )
 from .ir import DeclareTools, Gen, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tool
-from .program_run import ForkErrorMode, ProgramRun
-from .reference import Reference, References, TextReferent, Unread
+from .running.branch_runner import BranchRunner, JoinEntry
+from .running.deferral import text_target
+from .running.entry import Entry, TemplateEntry
+from .running.program_run import ForkErrorMode, ProgramRun
+from .running.reference import Reference, References, TextReferent, Unread
 from .sampling_params import SamplingParams
 from .source_line import user_source_line
 from .variable import Gathered, Place, Produced, Variable, span_text
 
 if TYPE_CHECKING:
-    from ..grammar.types import ValueType
+    from ..grammar.types.value_type import ValueType
 
 
 class Transcript:

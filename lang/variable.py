@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .entry import Entry, Failure
 from .errors import IncompleteValue, InvalidArgument, ProgramError
 from .events import GenResult, ScoreResult, SelectResult
 from .ir import Gen, Select
 from .meta_info import meta_info_of
+from .running.entry import Entry, Failure
 
 if TYPE_CHECKING:
-    from ..grammar.types import ValueType
+    from ..grammar.types.value_type import ValueType
 
 
 class Variable(ABC):

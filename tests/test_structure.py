@@ -10,7 +10,7 @@ FOLDERS = ("lang", "grammar", "kernels", "runtime")
 
 # Of the language, the runtime may see the port, and what `Engine.generate` shares with `gen`.
 PORT = {"ir", "events", "backend", "sampling_params", "plan"}
-SHARED_FACE = {"constraint_arguments", "sampling_arguments", "meta_info"}
+SHARED_FACE = {"arguments", "meta_info"}
 
 
 def modules() -> dict[str, Path]:
@@ -47,7 +47,7 @@ def is_allowed(importer: str, imported: str) -> bool:
         return target[0] in ("grammar", "kernels")
     # The front of the grammar: plain Python that says what a constraint is; nothing of how one is enforced.
     return source == "lang" and imported in {
-        f"grammar.{name}" for name in ("spec", "types", "type_errors", "errors", "regex")
+        f"grammar.{name}" for name in ("spec", "errors", "regex", "types.value_type", "types.type_errors")
     }
 
 

@@ -7,7 +7,7 @@ from scripted_backend import ScriptedBackend
 
 import palmette as sgl
 from palmette.grammar.spec import Ebnf, JsonSchema, Regex
-from palmette.lang.constraint_arguments import DTYPE_REGEXES
+from palmette.lang.arguments.constraint_arguments import DTYPE_REGEXES
 from palmette.lang.expressions import GenExpression, SelectExpression
 from palmette.lang.ir import Select
 

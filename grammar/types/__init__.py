@@ -1,0 +1,1 @@
+"""Python types as constraints: their schemas, and values back from JSON text."""

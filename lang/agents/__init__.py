@@ -1,0 +1,1 @@
+"""Agents: the model calls tools, reads what they give back, and answers."""

@@ -1,0 +1,1 @@
+"""What users pass to primitives and runs: from keywords to checked values."""

@@ -1,0 +1,1 @@
+"""Plans drawn as trees, and what they take at worst."""

@@ -1,0 +1,1 @@
+"""What ran, as data: recorded, drawn, replayed."""
