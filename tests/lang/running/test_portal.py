@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from scripted_backend import ScriptedBackend
@@ -123,7 +124,7 @@ print(next(chunks))
 
 
 def _run_script(script: str) -> str:
-    support = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support")
+    support = str(Path(__file__).parents[2] / "support")
     environment = {**os.environ, "PYTHONPATH": support}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=60, check=False
