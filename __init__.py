@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 from .grammar.errors import GrammarError
 from .lang import patterns
-from .lang.agents.agent_step import AgentStep
+from .lang.agent_step import AgentStep
 from .lang.arguments.choices import (
     greedy_token_selection,
     token_length_normalized,
     unconditional_likelihood_normalized,
 )
 from .lang.backend import Backend, Branch
+from .lang.default_backend import DEFAULT_BACKEND, flush_cache, set_default_backend
 from .lang.errors import (
     AgentError,
     BackendNotSet,
@@ -43,7 +44,6 @@ from .lang.primitives import (
     user_end,
 )
 from .lang.program import Function, function
-from .lang.running.default_backend import DEFAULT_BACKEND, flush_cache, set_default_backend
 from .lang.sampling_params import SamplingParams
 from .lang.state import ProgramState
 from .lang.state_group import StateGroup

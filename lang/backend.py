@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from .errors import InvalidArgument
 from .events import BranchEnded, Event
 from .ir import Operation
 from .plan import Plan
@@ -101,3 +102,9 @@ class PlanBackend(Backend, Protocol):
         piece, with its value.
         """
         ...
+
+
+def check_backend(name: str, backend: object) -> None:
+    """Raise `InvalidArgument` unless `backend` looks like a `Backend`."""
+    if isinstance(backend, type) or not callable(getattr(backend, "open_branch", None)):
+        raise InvalidArgument(name, "a backend, such as palmette.Engine()", backend)

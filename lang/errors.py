@@ -23,7 +23,7 @@ the package raises on purpose:
 
 from collections.abc import Iterable, Sequence
 
-from .agents.agent_step import AgentStep
+from .agent_step import AgentStep
 
 
 class PalmetteError(Exception):

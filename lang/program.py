@@ -11,11 +11,11 @@ import msgspec
 
 from .arguments.run_options import RUN_OPTIONS, SAMPLING_OPTIONS, BatchErrorMode, RunOptions, split_keywords
 from .call import Call
+from .default_backend import DEFAULT_BACKEND
 from .errors import InvalidArgument, NotTraceable, StateError
 from .plan import Plan
 from .plans.plan_cost import TokenLen, explain_plan
 from .running.batch import Batch, BatchItem, NumThreads, collected
-from .running.default_backend import DEFAULT_BACKEND
 from .running.portal import PORTAL
 from .running.program_run import CURRENT_RUN, ProgramRun
 from .source_line import user_source_line

@@ -13,9 +13,9 @@ from .primitives import gen as gen_expression
 from .primitives import score as score_expression
 from .primitives import select as select_expression
 from .running.program_run import ForkErrorMode, ProgramRun
-from .running.text_reader import EventReader, TextReader, VariableReader
 from .sampling_params import SamplingParams
 from .state_group import StateGroup
+from .text_reader import EventReader, TextReader, VariableReader
 from .transcript import Transcript
 from .value import Value
 from .variable import Given, Produced, Scope

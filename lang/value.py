@@ -6,7 +6,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 from .errors import StateError
 from .events import TokenLogprob
 from .running.reference import Reference
-from .running.text_reader import TokenReader, VariableReader
+from .text_reader import TokenReader, VariableReader
 from .transcript import Appendable, Transcript
 from .variable import Produced
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
+from ..agent_step import AgentStep
 from ..errors import InvalidArgument
 from ..program import Function
 from ..running.portal import PORTAL
@@ -12,7 +13,6 @@ from ..state import ProgramState
 from ..tools.tool_box import Approve, ToolBox
 from ..tools.tool_function import ToolFunction
 from .agent_events import AgentEvent
-from .agent_step import AgentStep
 from .answer import AnswerType
 from .history import AgentHistory
 from .loop import AgentLoop, AgentSettings

@@ -7,13 +7,13 @@ from typing import Any
 
 from ...grammar.spec import JsonSchema
 from ...grammar.types.type_errors import TypeMismatch
+from ..agent_step import AgentStep
 from ..errors import AgentError
 from ..expressions import GenExpression
 from ..state import ProgramState
 from ..tools.tool_box import Outcome, ToolBox
 from ..tools.tool_result import json_value
 from .agent_events import AgentEvent, Answer, Thought, ToolCall, ToolResult
-from .agent_step import AgentStep
 from .answer import AnswerType
 from .history import CALL_BEGIN, CALL_END, AgentHistory, Turn, WrittenCall
 

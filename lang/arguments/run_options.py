@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..backend import Backend
+from ..backend import Backend, check_backend
 from ..errors import InvalidArgument
-from ..running.default_backend import check_backend
 from ..sampling_params import SamplingParams
 from .sampling_arguments import set_fields
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from scripted_backend import ScriptedBackend
 
-from palmette.lang.running.default_backend import DEFAULT_BACKEND
+from palmette.lang.default_backend import DEFAULT_BACKEND
 
 
 @pytest.fixture

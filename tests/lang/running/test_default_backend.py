@@ -4,7 +4,7 @@ import pytest
 from scripted_backend import ScriptedBackend
 
 import palmette as sgl
-from palmette.lang.running.default_backend import DefaultBackend
+from palmette.lang.default_backend import DefaultBackend
 
 
 def test_it_is_made_once_when_first_needed() -> None:

@@ -12,10 +12,10 @@ from scripted_backend import ScriptedBackend, ScriptedBranch, ScriptedFailure
 
 import palmette as pm
 from palmette.lang.backend import Branch, PlanBackend
+from palmette.lang.default_backend import DEFAULT_BACKEND
 from palmette.lang.events import BranchEnded, Event, Forked, SelectResult, ValueReady
 from palmette.lang.ir import Gen, Join, Operation, Text
 from palmette.lang.plan import Branching, Joining, Plan, Ref, Step, Template, refs_of
-from palmette.lang.running.default_backend import DEFAULT_BACKEND
 
 
 class ClosableBranch(ScriptedBranch):

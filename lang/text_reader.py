@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from ..events import Event
-from ..variable import Produced, Variable
-from .branch_runner import BranchRunner
-from .entry import Entry
-from .program_run import ProgramRun
+from .events import Event
+from .running.branch_runner import BranchRunner
+from .running.entry import Entry
+from .running.program_run import ProgramRun
+from .variable import Produced, Variable
 
 
 class TextReader:

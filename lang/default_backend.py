@@ -5,9 +5,9 @@ import os
 import threading
 from collections.abc import Callable
 
-from ..backend import Backend
-from ..errors import BackendNotSet, InvalidArgument
-from .portal import PORTAL
+from .backend import Backend, check_backend
+from .errors import BackendNotSet
+from .running.portal import PORTAL
 
 
 class DefaultBackend:
@@ -59,12 +59,6 @@ class DefaultBackend:
         """In a forked child: the made backend's threads were not forked along."""
         self._lock = threading.Lock()
         self._made = None
-
-
-def check_backend(name: str, backend: object) -> None:
-    """Raise `InvalidArgument` unless `backend` looks like a `Backend`."""
-    if isinstance(backend, type) or not callable(getattr(backend, "open_branch", None)):
-        raise InvalidArgument(name, "a backend, such as palmette.Engine()", backend)
 
 
 DEFAULT_BACKEND = DefaultBackend()
