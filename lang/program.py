@@ -96,6 +96,12 @@ class Function:
         self.name: str = getattr(func, "__name__", type(func).__name__) if name is None else name
         """As errors call it."""
 
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        """What it is called with, without the state; bound ones left out."""
+        _, *parameters = self._signature.parameters.values()
+        return {each.name: each for each in parameters if each.name in self._names and each.name not in self._bound}
+
     # Running
 
     def run(self, *args: Any, **kwargs: Any) -> ProgramState:

@@ -21,6 +21,7 @@ from .value import Value
 from .variable import Given, Produced, Scope
 
 if TYPE_CHECKING:
+    from .traces.live_display import Display
     from .traces.record import Record
 
 T = TypeVar("T")
@@ -309,6 +310,15 @@ class ProgramState:
             cache_salt=run.cache_salt,
             started_at=run.started_at,
         )
+
+    def show(self, display: "Display | None" = None) -> None:
+        """Show the text while it grows: in a notebook in one place, elsewhere on standard output; waits for the end.
+
+        For a run with `stream=True`. Raises what the program raises.
+        """
+        from .traces.live_display import show_text  # as above
+
+        show_text(self.text_iter(), display)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it: the trace."""

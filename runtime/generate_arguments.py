@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import SupportsIndex
 
 from ..grammar.spec import Choice, Constraint
-from ..lang.constraint_arguments import check_at_most_one, constraint_of
+from ..lang.arguments.constraint_arguments import check_at_most_one, constraint_of
+from ..lang.arguments.sampling_arguments import set_fields
 from ..lang.ir import Gen, Operation, Text, Tokens
-from ..lang.sampling_arguments import set_fields
 from ..lang.sampling_params import SamplingParams
 from .errors import EmptyPrompt, InvalidRequest
 

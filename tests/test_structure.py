@@ -40,6 +40,8 @@ def is_allowed(importer: str, imported: str) -> bool:
     source, target = importer.split(".")[0], imported.split(".")
     if source == target[0]:
         return True
+    if importer == "runtime.cli":
+        return True  # the top of the house: it brings a program and an engine together
     if source == "runtime" and target[0] == "lang":
         allowed = PORT | (SHARED_FACE if importer in ("runtime.embedded", "runtime.generate_arguments") else set())
         return len(target) > 1 and target[1] in allowed

@@ -18,6 +18,8 @@ class ForkPoint:
 
     def __init__(self, children: "tuple[BranchRunner, ...]") -> None:
         self.children = children
+        self.text = ""
+        """What the fork wrote: the end of a turn that was to be closed before it."""
 
 
 class GatherPoint:
@@ -70,6 +72,8 @@ class BranchRunner:
         """All that was ever pending, in order."""
         self.text_parts: list[str] = []
         self.closing = ""
+        self._fork_parts: list[str] = []
+        """Text of a fork that is under way in a plan."""
         self.events: list[Event] = []
         """All that happened on this branch since it was forked, in order."""
         self.failure: Failure | None = None
@@ -157,7 +161,9 @@ class BranchRunner:
 
     def begin_children(self, children: "Sequence[BranchRunner]") -> None:
         """The plan forked them: they begin with all the text so far."""
-        self._settle_closing()
+        point = next(step for step in self.history if isinstance(step, ForkPoint) and step.children == tuple(children))
+        point.text = "".join(self._fork_parts) + self._settle_closing()
+        self._fork_parts.clear()
         text = "".join(self.text_parts)
         for child in children:
             child.text_parts.append(text)
@@ -294,7 +300,7 @@ class BranchRunner:
     async def _fork(self, step: ForkPoint) -> None:
         branch = await self._open()
         branches = await _whole(branch.fork(len(step.children)))
-        self._settle_closing()
+        step.text = self._settle_closing()
         text = "".join(self.text_parts)
         for child, child_branch in zip(step.children, branches, strict=True):
             child.text_parts.append(text)
@@ -310,11 +316,12 @@ class BranchRunner:
         assert self._branch is not None, "a child whose fork failed was told to fail, not to run"
         return self._branch
 
-    def _settle_closing(self) -> None:
-        """A fork has written what would close the turn."""
-        if self.closing:
-            self.text_parts.append(self.closing)
-            self.closing = ""
+    def _settle_closing(self) -> str:
+        """A fork has written what would close the turn; returns it."""
+        text, self.closing = self.closing, ""
+        if text:
+            self.text_parts.append(text)
+        return text
 
     def _record(self, entries: Sequence[Entry | None], event: Event) -> None:
         self.events.append(event)
@@ -323,6 +330,8 @@ class BranchRunner:
             if entry is not None:
                 entry.text_parts.append(event.text)
                 entry.token_ids += event.token_ids
+            else:
+                self._fork_parts.append(event.text)
             self.text_parts.append(event.text)
             self.closing = ""
         elif isinstance(event, ValueReady):

@@ -113,7 +113,7 @@ def _parents(
 
 def _recorded(step: PendingStep, numbers: Mapping[int, int]) -> RecordedOperation:
     if isinstance(step, ForkPoint):
-        return RecordedOperation(step=Branching(_numbers(step.children, numbers)))
+        return RecordedOperation(step=Branching(_numbers(step.children, numbers)), text=step.text)
     if isinstance(step, GatherPoint):
         return RecordedOperation(step=Joining(_numbers(step.children, numbers), "gather_variable"))
     result = step.result

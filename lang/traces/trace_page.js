@@ -2,7 +2,7 @@
 // Shows the record of a run. Whatever comes from the record becomes text nodes and numbers, never markup.
 (() => {
   const { record, defaults } = JSON.parse(document.getElementById("record").textContent);
-  const LANE = 34, BAR = 22, ELBOW = 9, MIN_BAR = 5;
+  const LANE = 34, BAR = 22, ELBOW = 12, TICK = 7, MIN_BAR = 5;
 
   // Elements
 
@@ -70,15 +70,16 @@
 
   function placeInTime() {
     const zero = isTimed ? Math.min(...operations.filter(op => op.timing).map(op => op.timing.queued)) : 0;
-    (function walk(branch, start) {
+    (function walk(branch, start, run) {  // run: the marks that stand at that moment already; they lie side by side
       if (!branch) return;
       branch.start = branch.end = start;
-      let run = 0;
+      branch.run = run;
       for (const op of branch.operations) {
         const { children } = op.step;
         if (op.kind === "branching") {
           op.at = branch.end;
-          for (const child of children) walk(branches[child], branch.end);
+          op.run = run;
+          for (const child of children) walk(branches[child], branch.end, run + 2);
         } else if (op.kind === "joining") {
           op.at = Math.max(branch.end, ...children.map(child => branches[child].end ?? 0));
           branch.end = op.at;
@@ -97,7 +98,7 @@
           op.run = run++;
         }
       }
-    })(branches[0], 0);
+    })(branches[0], 0, 0);
   }
   placeInTime();
   const total = Math.max(...branches.map(branch => branch.end ?? 0), 0) || 1;
@@ -136,7 +137,9 @@
   function drawHead() {
     const generations = operations.flatMap(op => op.samples);
     const sum = of => generations.reduce((all, sample) => all + of(sample), 0);
-    const prompt = sum(sample => sample.prompt_tokens), cached = sum(sample => sample.cached_tokens);
+    const asked = [...operations.flatMap(op => op.samples.slice(0, 1)), ...operations.flatMap(op => op.selection ?? [])];
+    const prompt = asked.reduce((all, each) => all + each.prompt_tokens, 0);
+    const cached = asked.reduce((all, each) => all + each.cached_tokens, 0);
     const made = sum(sample => sample.token_ids.length), forced = sum(sample => (sample.forced ?? []).length);
     const failed = operations.filter(op => op.error).length;
     const facts = [
@@ -168,7 +171,7 @@
   // Timeline
 
   const view = { from: 0, to: 1 };
-  const home = () => { view.from = -total * .015; view.to = total * 1.03; };
+  const home = () => { view.from = -total * .02; view.to = total * 1.05; };
   home();
 
   function labelOf(branch) {
@@ -242,9 +245,9 @@
     const has = test => operations.some(test);
     panel.append(el("div", { class: "bar-head" },
       el("div", { class: "legend" },
-        isTimed ? [swatch("waiting", "linear-gradient(var(--wait),var(--wait)) 0 50%/100% 3px no-repeat"),
+        isTimed && has(op => op.kind === "gen") ? [swatch("waiting", "linear-gradient(var(--wait),var(--wait)) 0 50%/100% 3px no-repeat"),
           swatch("prefill", "var(--prefill)"), swatch("cached", hatch)] : [],
-        swatch("decode", "var(--decode)"),
+        has(op => op.kind === "gen") ? swatch("decode", "var(--decode)") : "",
         has(op => op.selection || op.scored) ? swatch("select, score", "var(--choose)") : "",
         has(op => op.samples.some(sample => (sample.forced ?? []).length)) ? swatch("forced tokens", "var(--forced)") : "",
         has(op => op.error) ? swatch("failed", "var(--fail)") : ""),
@@ -269,23 +272,32 @@
 
   const middleOf = branch => branch.lane * LANE + 4 + LANE / 2;
 
+  // A fork or join is one trunk and a bend for each child, so that no line is drawn over another.
   function limbs(x) {
     const paths = [];
     for (const op of operations) {
-      const parent = middleOf(op.branch);
+      const parent = middleOf(op.branch), children = (op.step.children ?? []).map(child => branches[child]);
+      if (!children.length) continue;
+      const bottom = Math.max(...children.map(middleOf)) - ELBOW;
       if (op.kind === "branching") {
-        for (const child of op.step.children) {
-          const y = middleOf(branches[child]), at = x(op.at);
-          paths.push(`M${at} ${parent}V${y - ELBOW}Q${at} ${y} ${at + ELBOW} ${y}`);
-        }
+        const at = x(op.at) + TICK * op.run;
+        paths.push(`M${at} ${parent}V${bottom}`);
+        for (const y of children.map(middleOf)) paths.push(`M${at} ${y - ELBOW}Q${at} ${y} ${at + ELBOW} ${y}`);
       } else if (op.kind === "joining") {
-        for (const child of op.step.children) {
-          const y = middleOf(branches[child]), end = x(branches[child].end), at = Math.max(x(op.at), end + 1) + ELBOW;
-          paths.push(`M${end} ${y}H${at - ELBOW}Q${at} ${y} ${at} ${y - ELBOW}V${parent}`);
+        const at = Math.max(x(op.at), ...children.map(child => x(child.end) + 1)) + ELBOW;
+        paths.push(`M${at} ${parent}V${bottom}`);
+        for (const child of children) {
+          const y = middleOf(child);
+          paths.push(`M${x(child.end)} ${y}H${at - ELBOW}Q${at} ${y} ${at} ${y - ELBOW}`);
         }
       }
     }
     return paths;
+  }
+
+  function lifeOf(branch, x) {
+    const begin = x(branch.start) + TICK * Math.max(branch.run - 1, 0);
+    return `M${begin} ${middleOf(branch)}H${Math.max(x(branch.end), begin + 2)}`;
   }
 
   function place() {
@@ -294,8 +306,7 @@
     const nodes = [];
     const step = ticks(scale, nodes, x, width);
     for (const branch of lanes) {
-      const y = middleOf(branch);
-      nodes.push(svg("path", { class: "life", d: `M${x(branch.start)} ${y}H${Math.max(x(branch.end), x(branch.start) + 2)}` }));
+      nodes.push(svg("path", { class: "life", d: lifeOf(branch, x) }));
     }
     for (const d of limbs(x)) nodes.push(svg("path", { class: "limb", d }));
     drawing.replaceChildren(...nodes);
@@ -305,8 +316,8 @@
 
   function placeBar(op, x, width) {
     const { bar } = op, top = op.branch.lane * LANE + 4 + (LANE - BAR) / 2;
-    const begin = op.times ? op.times[0] : op.at, left = x(begin) + (op.times ? 0 : 2 + 7 * (op.run ?? 0));
-    const end = op.times ? x(op.times[3]) : left + 7;
+    const begin = op.times ? op.times[0] : op.at, left = x(begin) + (op.times ? 0 : 2 + TICK * op.run);
+    const end = op.times ? x(op.times[3]) : left + TICK;
     bar.style.display = end < -20 || left > width + 20 ? "none" : "";
     bar.style.transform = `translate(${left}px,${top}px)`;
     if (!op.times) return;
@@ -446,12 +457,12 @@
     for (const branch of lanes) {
       const words = el("div", { class: "words" });
       for (const op of branch.operations) {
-        if (op.kind === "branching") words.append(el("span", { class: "mark" }, `⑂${op.step.children.length}`));
-        else if (op.text || op.error) words.append(saidBy(op));
+        if (op.text || op.error) words.append(saidBy(op));
+        if (op.kind === "branching") words.append(el("span", { class: "mark" }, `fork into ${op.step.children.length}`));
       }
       if (!words.childNodes.length) continue;
       const made = branch.operations.flatMap(op => op.samples.slice(0, 1)).reduce((all, sample) => all + sample.token_ids.length, 0);
-      section.append(el("article", { class: "text" },
+      section.append(el("article", { class: "branch-text" },
         el("h3", { title: branch.label }, labelOf(branch), made ? el("small", {}, count(made, "new token")) : ""), words));
     }
   }

@@ -39,6 +39,7 @@ PROMISES = {
     "sqlite_agent": ["question: How many rows are in the table products?", "answer: "],
     "streaming": ["\n"],
     "tool_agent": ["question:", "called ", "answer:", "resumed: ", "as an instance: Offer("],
+    "trace": ["one file", "person: ", "run again from the lines: the same tokens"],
     "typed_async": [
         "person: Person(name='Ann', age=30)",
         "so far: Person(name='Bob', age=None)",

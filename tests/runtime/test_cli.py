@@ -1,0 +1,122 @@
+"""The command line, as a user types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from palmette.lang.plan import Plan
+from palmette.lang.traces.record import Record
+from palmette.runtime.cli import main
+
+PROGRAM = """
+import palmette as pm
+
+
+@pm.function
+def ask(s, question, times: int = 2):
+    s += pm.user(question)
+    s += pm.assistant(pm.gen("answer", max_tokens=8, temperature=0.9))
+    with s.fork(times) as branches:
+        branches += pm.user("Why?") + pm.assistant(pm.gen("why", max_tokens=4))
+    return s["why"]
+
+
+@pm.function
+def fails(s):
+    s += pm.gen("before any text")
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "programs.py"
+    path.write_text(PROGRAM, encoding="utf-8")
+    return path
+
+
+def test_a_plan_is_explained(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", f"{file}:ask", "--arg", "times=3"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("ask(question)")
+    assert "fork into 3" in out
+    assert "at most 20 new ones" in out
+
+
+def test_a_plan_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", f"{file}:ask", "--json"]) == 0
+    plan = Plan.from_json(capsys.readouterr().out)
+    assert (plan.name, plan.parameters, len(plan.branches)) == ("ask", ("question",), 3)
+
+
+def test_run_trace_and_replay(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, lines = tmp_path / "t.html", tmp_path / "t.jsonl"
+    arguments = ["run", f"{file}:ask", "--arg", "question=What is 2 + 2?", "--seed", "3"]
+    assert main([*arguments, "--trace", str(page), "--jsonl", str(lines)]) == 0
+    out = capsys.readouterr().out
+    assert "What is 2 + 2?" in out
+    assert "returned: [" in out
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert Record.load(lines).seed == 3
+
+    assert main(["replay", str(lines)]) == 0
+    assert capsys.readouterr().out.startswith("the same: 3 branches")
+
+    head, *rest = lines.read_text(encoding="utf-8").splitlines()
+    header = json.loads(head)
+    header["seed"] = 4
+    lines.write_text("\n".join([json.dumps(header), *rest]) + "\n", encoding="utf-8")
+    assert main(["replay", str(lines)]) == 1
+    assert "programs.py" in (out := capsys.readouterr().out)
+    assert "expected" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", "{file}"], "expected file.py:name"),
+        (["plan", "{file}:nothing"], "there: ask, fails"),
+        (["plan", "no/such/file.py:ask"], "found none at 'no/such/file.py'"),
+        (["plan", "{file}:ask", "--arg", "other=1"], "a name of question, times"),
+        (["plan", "{file}:ask", "--arg", "question"], "expected name=value"),
+        (["run", "{file}:ask"], "add --arg question=..."),
+        (["run", "{file}:ask", "--arg", "question=a", "--arg", "times=two"], "--arg times=two"),
+        (["replay", "no/such/trace.jsonl"], "cannot read no/such/trace.jsonl"),
+        (["replay", "{file}"], "expected"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    arguments: list[str], message: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([each.replace("{file}", str(file)) for each in arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith("palmette: ")
+    assert len(error.splitlines()) == 1
+
+
+def test_a_program_that_fails_says_why(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", f"{file}:fails"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("palmette: ProgramError: program 'fails', operation 0 (gen")
+    assert "EmptyPrompt" in error
+
+
+def test_help_is_for_strangers(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["plan"], ["run"], ["replay"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--help"])
+        assert ended.value.code == 0
+        out = capsys.readouterr().out
+        assert "usage: palmette" in out
+        if command:
+            assert f"example: palmette {command[0]}" in out
+
+
+def test_it_is_a_module_too(file: Path) -> None:
+    command = [sys.executable, "-m", "palmette", "plan", f"{file}:ask"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=file.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("ask(question)")
