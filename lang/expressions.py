@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..grammar.spec import Constraint
+from .errors import StateError
 from .ir import ChoicesMethod
 
 if TYPE_CHECKING:
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
 class Expression:
     """Something that can be appended to a state; `expression + text + expression` is one, too."""
+
+    def __format__(self, spec: str) -> str:
+        raise StateError(
+            f"{type(self).__name__} stands in an f-string, which would be its description; append it beside the text: "
+            's += "text" + gen("x")'
+        )
 
     def __add__(self, other: "Expression | str") -> "ExpressionList":
         return ExpressionList((*_parts(self), *_parts(other))) if _is_part(other) else NotImplemented

@@ -15,8 +15,8 @@ from .default_backend import DEFAULT_BACKEND
 from .errors import InvalidArgument, NotTraceable, StateError
 from .plan import Plan
 from .plans.plan_cost import TokenLen, explain_plan
-from .running.batch import Batch, BatchItem, NumThreads, collected
-from .running.portal import PORTAL
+from .running.batch import Batch, BatchItem, NumThreads
+from .running.own_loop import run_to_end, start_own_loop
 from .running.program_run import CURRENT_RUN, ProgramRun
 from .source_line import user_source_line
 from .state import ProgramState
@@ -71,7 +71,8 @@ class Function:
     keyword is the program's; `bind` that parameter to make the keyword mean the option again.
 
     Each way to run it has a form to await: `run` and `arun`, `run_batch` and `arun_batch`. An async program runs on
-    the event loop of whoever awaits it, or under `run` on the one in the background.
+    the event loop of whoever awaits it, under `run` on one of its own, and under `run_batch` on one that all programs
+    share, where it must not block.
     """
 
     def __init__(
@@ -115,11 +116,10 @@ class Function:
         if not self.is_async:
             return self._start(arguments, options)
         run, state = self._traced_run(arguments, options)
-        running = self._execute_async(run, state, arguments)
         if options.stream:
-            PORTAL.start(_kept_by(running, run))
+            start_own_loop(lambda: _kept_by(self._execute_async(run, state, arguments), run))
         else:
-            PORTAL.call(running)
+            run_to_end(lambda: self._execute_async(run, state, arguments), run.cancel)
         return state
 
     async def arun(self, *args: Any, **kwargs: Any) -> ProgramState:
@@ -158,32 +158,20 @@ class Function:
         while the engine goes on with what it appended, and those of an async program need none at all, so thousands of
         programs can be in flight. What the items have in common is computed once, as the engine sees it come.
         """
-        arguments = [self._item_arguments(index, item) for index, item in enumerate(batch_kwargs)]
-        unknown, keywords = split_keywords(options, (), False, f"{self.name}.run_batch")
-        assert not unknown
-        if "stream" in keywords:
-            raise InvalidArgument("stream", "nothing in run_batch", keywords["stream"], "use generator_style=True")
-        base = RunOptions.of(keywords)
-
-        def item(index: int) -> BatchItem[ProgramState]:
-            options = base.for_item(index)
-            run, state = self._traced_run(arguments[index], options)
-            if self.is_async:
-                return BatchItem(run, state, None, lambda: self._execute_async(run, state, arguments[index]))
-            body = functools.partial(self._call, run, state, arguments[index])
-            return BatchItem(run, state, lambda: run.run_body(body), run.finish_or_abort)
-
-        batch = Batch(len(arguments), item, num_threads=num_threads, on_error=on_error, has_progress_bar=progress_bar)
+        batch = self._batch(batch_kwargs, num_threads, progress_bar, on_error, options)
         return batch.results() if generator_style else list(batch.results())
 
     async def arun_batch(
-        self, batch_kwargs: Iterable[Mapping[str, Any] | tuple[Any, ...] | list[Any]], **options: Any
-    ) -> Any:
+        self,
+        batch_kwargs: Iterable[Mapping[str, Any] | tuple[Any, ...] | list[Any]],
+        *,
+        num_threads: NumThreads = "auto",
+        progress_bar: bool = False,
+        on_error: BatchErrorMode = "raise",
+        **options: Any,
+    ) -> list[Any]:
         """`run_batch`, awaited; always a list. To cancel the task cancels all that is in flight."""
-        if options.get("generator_style"):
-            raise InvalidArgument("generator_style", "nothing in arun_batch", True, "use run_batch in a thread")
-        batch = self.run_batch(batch_kwargs, **{**options, "generator_style": True})
-        return await collected(batch)
+        return await self._batch(batch_kwargs, num_threads, progress_bar, on_error, options).gathered()
 
     # Looking at it before it runs
 
@@ -299,6 +287,31 @@ class Function:
             except Exception:  # noqa: BLE001 - it runs eagerly, where the same may be no error, or is raised again
                 return self._new_run(arguments, options)
         return run, state
+
+    def _batch(
+        self,
+        batch_kwargs: Iterable[Mapping[str, Any] | tuple[Any, ...] | list[Any]],
+        num_threads: NumThreads,
+        progress_bar: bool,
+        on_error: BatchErrorMode,
+        options: Mapping[str, Any],
+    ) -> Batch[ProgramState]:
+        arguments = [self._item_arguments(index, item) for index, item in enumerate(batch_kwargs)]
+        unknown, keywords = split_keywords(options, (), False, f"{self.name}.run_batch")
+        assert not unknown
+        if "stream" in keywords:
+            raise InvalidArgument("stream", "nothing in run_batch", keywords["stream"], "use generator_style=True")
+        base = RunOptions.of(keywords)
+
+        def item(index: int) -> BatchItem[ProgramState]:
+            options = base.for_item(index)
+            run, state = self._traced_run(arguments[index], options)
+            if self.is_async:
+                return BatchItem(run, state, None, lambda: self._execute_async(run, state, arguments[index]))
+            body = functools.partial(self._call, run, state, arguments[index])
+            return BatchItem(run, state, lambda: run.run_body(body), run.finish_or_abort)
+
+        return Batch(len(arguments), item, num_threads=num_threads, on_error=on_error, has_progress_bar=progress_bar)
 
     def _start(self, arguments: inspect.BoundArguments, options: RunOptions) -> ProgramState:
         run, state = self._traced_run(arguments, options)

@@ -149,6 +149,12 @@ class ProgramState:
     def __setitem__(self, name: str, value: object) -> None:
         self.set_var(name, value)
 
+    __iter__ = None
+    """A state is no sequence, though it is read by `[]`."""
+
+    def __format__(self, spec: str) -> str:
+        raise StateError("a state stands in an f-string; append one of its values, s['name'], or s.text()")
+
     def __contains__(self, name: object) -> bool:
         return name in self._transcript.variables
 
@@ -376,19 +382,13 @@ class ProgramState:
 
     def inline(self, body: Callable[["ProgramState"], Any], defaults: SamplingParams) -> Any:
         """Run the body of another program on this state, with its own sampling defaults."""
-        kept, self._transcript.defaults = self._transcript.defaults, defaults
-        try:
+        with self._transcript.with_defaults(defaults):
             return body(self)
-        finally:
-            self._transcript.defaults = kept
 
     async def inline_async(self, body: Callable[["ProgramState"], Awaitable[Any]], defaults: SamplingParams) -> Any:
         """`inline` for a body that awaits."""
-        kept, self._transcript.defaults = self._transcript.defaults, defaults
-        try:
+        with self._transcript.with_defaults(defaults):
             return await body(self)
-        finally:
-            self._transcript.defaults = kept
 
     def __repr__(self) -> str:
         transcript = self._transcript

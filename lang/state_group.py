@@ -121,8 +121,7 @@ class StateGroup(Generic[S]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and not self._is_joined:
-            self.join()
+        self._leave(error)
 
     async def __aenter__(self) -> "StateGroup[S]":
         return self
@@ -130,8 +129,19 @@ class StateGroup(Generic[S]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and not self._is_joined:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """The block ends: join, or, if an error (a time-out, say) ends it, stop the branches."""
+        if self._is_joined:
+            return
+        if error is None:
             self.join()
+        else:
+            self._source.run.cancel_branches(
+                self._runners,
+                StateError(f"the block that forked this branch was left by {type(error).__name__}: {error}"),
+            )
 
     @property
     def _runners(self) -> tuple[BranchRunner, ...]:

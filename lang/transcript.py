@@ -1,6 +1,8 @@
 """Transcript: one branch of a program as the user's side records it: operations, variables, open turn."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     from ..grammar.types.value_type import ValueType
 
 
+_INLINED: "ContextVar[tuple[Transcript | None, SamplingParams | None]]" = ContextVar(
+    "palmette_inlined", default=(None, None)
+)
+"""Whose defaults are not its own here, and which they are."""
+
+
 class Transcript:
     """What was appended to one branch, in order, and the variables set in it.
 
@@ -38,8 +46,7 @@ class Transcript:
     def __init__(self, run: ProgramRun, runner: BranchRunner, defaults: SamplingParams) -> None:
         self.run = run
         self.runner = runner
-        self.defaults = defaults
-        """What a gen inherits where it does not say otherwise."""
+        self._defaults = defaults
         self.log: list[Entry] = []
         self.forked_len = 0
         """How many entries of the log come from before the fork."""
@@ -51,6 +58,21 @@ class Transcript:
         self.last_produced: Produced | None = None
         """What the last gen, select or score makes, named or not."""
         self._role: str | None = None
+
+    @property
+    def defaults(self) -> SamplingParams:
+        """What a gen inherits where it does not say otherwise."""
+        transcript, defaults = _INLINED.get()
+        return defaults if transcript is self and defaults is not None else self._defaults
+
+    @contextmanager
+    def with_defaults(self, defaults: SamplingParams) -> Iterator[None]:
+        """Other defaults for what this task, and none beside it, appends inside: a program that runs on this state."""
+        token = _INLINED.set((self, defaults))
+        try:
+            yield
+        finally:
+            _INLINED.reset(token)
 
     # Writing
 
@@ -201,9 +223,11 @@ class Transcript:
         Of what a join gathered, a list of references.
         """
         variable = self.variables.get(name)
-        if variable is None or variable.is_ready or not self.run.can_defer:
-            return None
+        if variable is None or variable.is_ready or not self.run.can_defer or self.runner.keeps_failure:
+            return None  # a branch whose errors are collected: whoever reads it may catch what is raised
         what = f"the variable {name!r}"
+        if isinstance(variable, Gathered) and variable.keeps_errors:
+            return None
         if not isinstance(variable, Gathered):
             return self._reference_to(variable, what, is_part=False)
         references = [self._reference_to(each, what, is_part=True) for each in variable.variables]

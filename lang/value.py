@@ -5,6 +5,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from .errors import StateError
 from .events import TokenLogprob
+from .ir import Gen
 from .running.reference import Reference
 from .text_reader import TokenReader, VariableReader
 from .transcript import Appendable, Transcript
@@ -65,7 +66,8 @@ class Value(Appendable, Generic[T]):
     async def stream(self) -> AsyncIterator[T]:
         """Ever more complete values while the text grows, the whole one last; of a text, ever more of the text.
 
-        What a value has not got yet is None, or absent (see `palmette.grammar.types`). Equal ones are not repeated.
+        Of several samples, the first. What a value has not got yet is None, or absent (see `ValueType.partial`). Equal
+        ones are not repeated.
         """
         text = ""
         last: Any = None
@@ -77,8 +79,9 @@ class Value(Appendable, Generic[T]):
                 last = partial
                 yield partial
         value = await self
-        if value != last:
-            yield value
+        first: Any = value[0] if isinstance(value, list) and (self._is_list or self._num_samples > 1) else value
+        if first != last:
+            yield first
 
     async def tokens(self) -> AsyncIterator[int]:
         """The ids of the tokens the model writes, as it writes them."""
@@ -137,11 +140,14 @@ class Value(Appendable, Generic[T]):
     def _reference(self) -> Reference | None:
         return self._transcript.reference_to(self._produced, self._name)
 
+    @property
+    def _num_samples(self) -> int:
+        operation = self._produced.entry.operation
+        return operation.params.n if isinstance(operation, Gen) else 1
+
     def _value(self) -> T:
         value = self._produced.value()
-        many = self._produced.entry.operation
-        is_single = getattr(getattr(many, "params", None), "n", 1) == 1
-        return [value] if self._is_list and is_single else value  # type: ignore[return-value]  # T is a list then
+        return [value] if self._is_list and self._num_samples == 1 else value  # type: ignore[return-value]  # T is a list then
 
     async def _get_async(self) -> T:
         run = self._transcript.run

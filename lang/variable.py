@@ -157,7 +157,7 @@ class Gathered(Variable):
     def __init__(self, variables: Sequence[Variable], *, keeps_errors: bool = False) -> None:
         """`keeps_errors`: a branch's error stands in the place of the value it did not make."""
         self.variables = tuple(variables)
-        self._keeps_errors = keeps_errors
+        self.keeps_errors = keeps_errors
 
     @property
     def is_ready(self) -> bool:
@@ -177,14 +177,14 @@ class Gathered(Variable):
         try:
             await wait()
         except ProgramError:
-            if not self._keeps_errors:
+            if not self.keeps_errors:
                 raise
 
     def _value(self, read: Callable[[], Any]) -> Any:
         try:
             return read()
         except ProgramError as error:
-            if not self._keeps_errors:
+            if not self.keeps_errors:
                 raise
             return error
 

@@ -1,10 +1,12 @@
 """EngineThread: runs an EngineCore in a thread of its own and takes commands from any other."""
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
+from weakref import WeakSet
 
 from .engine import EngineCore
 from .errors import EngineClosed
@@ -28,6 +30,7 @@ class EngineThread:
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._loop, name="palmette-engine", daemon=True)
         self._thread.start()
+        _RUNNING.add(self)
 
     @property
     def is_closed(self) -> bool:
@@ -106,3 +109,15 @@ class EngineThread:
                 self._run_commands()
             except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from their answer
                 self._failure = self._failure or error
+
+
+_RUNNING: WeakSet[EngineThread] = WeakSet()
+
+
+def _close_all() -> None:
+    """At exit: a thread that is inside torch when the interpreter goes down takes the process down with it."""
+    for thread in list(_RUNNING):
+        thread.close()
+
+
+atexit.register(_close_all)

@@ -124,6 +124,8 @@ class Agent(Generic[A]):
         return result
 
     async def _solve(self, s: ProgramState, question: str, history: AgentHistory, emit: Emit) -> AgentResult[A]:
+        if not isinstance(question, str) or not question.strip():
+            raise InvalidArgument("question", "a question as text", question)
         loop = AgentLoop(self._settings, s, history, emit)
         answer: A = await loop.answer(question)
         return AgentResult(answer, tuple(loop.steps), loop.history, loop.num_tokens, s)

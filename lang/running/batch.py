@@ -12,7 +12,8 @@ from typing import Any, Generic, Literal, TypeVar
 
 from ..arguments.run_options import BatchErrorMode
 from ..errors import InvalidArgument, ProgramError, StateError
-from .portal import PORTAL
+from .own_thread import in_thread
+from .portal import PORTAL, Carried
 from .program_run import ProgramRun
 from .progress_bar import progress_bar
 
@@ -82,6 +83,8 @@ class Batch(Generic[T]):
                 next_index = 0
                 while next_index < self._num_items:
                     index, outcome = self._ended.get()  # an interrupt arrives here
+                    if self._stop_cause is not None:
+                        raise self._stop_cause
                     advance(outcome)
                     waiting[index] = self._kept(index, outcome)
                     while next_index in waiting:
@@ -121,6 +124,8 @@ class Batch(Generic[T]):
     def _finished(self, index: int, item: BatchItem[T], done: "concurrent.futures.Future[object]") -> None:
         cancelled = StateError("the batch was stopped") if done.cancelled() else None
         error = cancelled or done.exception()
+        if isinstance(error, Carried):
+            error = error.error
         self._end(index, item.result if error is None else error)
         with self._lock:
             self._finishing.discard(done)
@@ -148,36 +153,24 @@ class Batch(Generic[T]):
         if stop_cause is not None:
             run.cancel(stop_cause)
 
+    async def gathered(self) -> list[T | Exception]:
+        """`list(results())`, waited for in a thread; cancelled, it stops all that is in flight, and waits for that."""
+        collecting = asyncio.ensure_future(in_thread(lambda: list(self.results()), "batch"))
+        try:
+            return await asyncio.shield(collecting)
+        except asyncio.CancelledError:
+            self._stop(StateError("the batch was cancelled, with the task that awaited it"))
+            self._ended.put((-1, StateError("the batch was cancelled")))  # wakes who waits for a result
+            await asyncio.wait([collecting])
+            collecting.exception()  # the batch's own word for it, which nobody asks for any more
+            raise
+
     def _stop(self, cause: BaseException) -> None:
         with self._lock:
             self._stop_cause = cause
             live = list(self._live.values())
         for run in live:
             run.cancel(cause)
-
-
-async def collected(results: Iterator[T]) -> list[T]:
-    """`list(results)`, gathered in a thread; cancelled, it closes the iterator and waits until that is done."""
-    has_left = threading.Event()
-    collecting = asyncio.ensure_future(asyncio.to_thread(_collect, results, has_left))
-    try:
-        return await asyncio.shield(collecting)
-    except asyncio.CancelledError:
-        has_left.set()
-        await asyncio.wait([collecting])
-        raise
-
-
-def _collect(results: Iterator[T], has_left: threading.Event) -> list[T]:
-    collected: list[T] = []
-    for result in results:
-        collected.append(result)
-        if has_left.is_set():
-            break
-    close: Callable[[], None] | None = getattr(results, "close", None)
-    if close is not None:
-        close()
-    return collected
 
 
 def _num_threads(num_threads: NumThreads, num_items: int) -> int:

@@ -275,7 +275,10 @@ class BranchRunner:
         branch = await self._open()
         first = entries[0]
         if isinstance(first, TemplateEntry):
-            await first.resolve()
+            failure = await first.resolve()
+            if failure is not None:
+                self._fail(failure)
+                return
         children = first.children if isinstance(first, JoinEntry) else ()
         for child in children:
             await child.idle()

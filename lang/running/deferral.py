@@ -21,6 +21,7 @@ Target = tuple[str, bool]
 """The name of what text is appended to, and whether only an item of what is read is in it."""
 
 _TURNS = ("system", "user", "assistant", "tool")
+_BLOCKS = (*_TURNS, "fork", "copy", "var_scope")
 
 
 def text_target(*, is_part: bool = False) -> object | None:
@@ -31,6 +32,9 @@ def text_target(*, is_part: bool = False) -> object | None:
     what the model is told next depends on the value, what the program does next does not. In any other place the
     value itself is wanted. With `is_part` the read is of a list an item of which goes there: `s["x"]` in
     `s += f"... {s['x'][0]}"`.
+
+    Nor is a read deferred where its failure might be caught on the spot: inside a `try` with handlers, or a `with` that
+    is not a state's own.
 
     Found out once for each function, from its source. Where that is not at hand, or not what was compiled, nothing
     is deferred, which changes when a program waits and never what it says.
@@ -101,7 +105,7 @@ class _Read:
 
 
 def _deferrable_spans(tree: ast.Module, names: Mapping[str, object]) -> dict[Span, Target]:
-    reads = [read for statement in ast.walk(tree) for read in _reads_of(statement, names)]
+    reads = [read for statement in _unguarded(tree) for read in _reads_of(statement, names)]
     nodes = {read.node for read in reads}
     # In Python 3.11 several expressions of a long f-string can claim one place; a name or a constant reads no state.
     harmless = (ast.Name, ast.Constant, ast.FormattedValue)
@@ -111,6 +115,25 @@ def _deferrable_spans(tree: ast.Module, names: Mapping[str, object]) -> dict[Spa
         if isinstance(node, ast.expr) and node not in nodes and not isinstance(node, harmless)
     }
     return {_span(read.node): (read.target, read.is_part) for read in reads if _span(read.node) not in others}
+
+
+def _unguarded(node: ast.AST, *, is_guarded: bool = False) -> Iterator[ast.AST]:
+    """The nodes below `node` where nothing of the same function catches what they raise."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        is_guarded = False
+    elif isinstance(node, ast.Try | ast.TryStar):
+        is_guarded = is_guarded or bool(node.handlers)
+    elif isinstance(node, ast.With | ast.AsyncWith):
+        is_guarded = is_guarded or not all(_is_of_state(item.context_expr) for item in node.items)
+    if not is_guarded:
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _unguarded(child, is_guarded=is_guarded)
+
+
+def _is_of_state(context: ast.expr) -> bool:
+    """`s.user()`, `s.fork(3)` and the like, which let errors pass."""
+    return isinstance(context, ast.Call) and isinstance(context.func, ast.Attribute) and context.func.attr in _BLOCKS
 
 
 def _reads_of(statement: ast.AST, names: Mapping[str, object]) -> Iterator[_Read]:

@@ -143,11 +143,14 @@ class TemplateEntry(Entry):
         """See `Entry`."""
         return "".join(_text_of(part) for part in self.parts)
 
-    async def resolve(self) -> None:
-        """Wait for the values and make `operation` the text; raises `ProgramError` where one failed."""
+    async def resolve(self) -> Failure | None:
+        """Wait for the values and make `operation` the text; where one failed, returns why."""
         for ref in self.refs:
-            await ref.wait()
+            await ref.done.wait()
+            if ref.failure is not None:
+                return ref.failure
         self.operation = Text(self.content(), self.has_special)
+        return None
 
 
 def _text_of(part: str | Entry | Arg) -> str:

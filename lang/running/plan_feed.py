@@ -107,7 +107,8 @@ class PlanFeed:
         error, step = ended.error, ended.operation_index
         if error is None:
             return None
-        failure = self._failures.get(id(error))
+        # What needed a value that failed has failed for the same reason.
+        failure = self._failures.get(id(error)) or self._failures.get(id(error.__cause__))
         if failure is None:
             entry = None if step is None else self._built.entries[index][step]
             failure = self._failures[id(error)] = Failure(self._program, runner.label, entry, error)

@@ -8,9 +8,25 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
+from ..errors import StateError
 from ..source_line import CALLER_LINE, user_source_line
 
 T = TypeVar("T")
+
+
+class Carried(Exception):
+    """`error` would end the event loop in which it is raised: it is raised where the call came from."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+        super().__init__(repr(error))
+
+
+async def _carrying(coroutine: Coroutine[object, object, T]) -> T:
+    try:
+        return await coroutine
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Carried(error) from error
 
 
 class Portal:
@@ -41,13 +57,16 @@ class Portal:
         """Run `coroutine` on the loop and block until it ends; an interrupt of the caller cancels it."""
         if threading.current_thread() is self._thread:
             coroutine.close()
-            raise RuntimeError(
-                "expected a synchronous call from a thread of the user's, got one from the portal's own event loop, "
-                "which would wait for itself; in a backend, await the asynchronous form instead"
+            raise StateError(
+                "expected to be called from a thread that may wait, not from the event loop that all programs share, "
+                "which would wait for itself; await the asynchronous form instead: `await s.get(name)`, "
+                "`await program.arun(...)`, `await agent.asolve(s, ...)`"
             )
         future = self.start(coroutine)
         try:
             return future.result()
+        except Carried as carried:
+            raise carried.error from None
         except BaseException:
             future.cancel()
             raise
@@ -56,14 +75,19 @@ class Portal:
         """Run `coroutine` on the portal's loop, for a caller that is on whichever loop; cancelled, it is cancelled."""
         if threading.current_thread() is self._thread:
             # As a task it takes its turn after what was posted before.
-            return await asyncio.get_running_loop().create_task(coroutine)
-        return await asyncio.wrap_future(self.start(coroutine))
+            running: asyncio.Future[T] = asyncio.get_running_loop().create_task(_carrying(coroutine))
+        else:
+            running = asyncio.wrap_future(self.start(coroutine))
+        try:
+            return await running
+        except Carried as carried:
+            raise carried.error from None
 
     def start(self, coroutine: Coroutine[object, object, T]) -> "concurrent.futures.Future[T]":
         """Run `coroutine` on the loop without waiting for it; it sees the caller's context and source line."""
         token = CALLER_LINE.set(user_source_line())
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+            return asyncio.run_coroutine_threadsafe(_carrying(coroutine), self.loop)
         finally:
             CALLER_LINE.reset(token)
 

@@ -1,6 +1,7 @@
 """ProgramRun: one run of a program against a backend, with all its branches."""
 
 import asyncio
+import contextvars
 import itertools
 import os
 import threading
@@ -16,6 +17,7 @@ from ..errors import SiblingFailed, StateError
 from ..source_line import user_source_line
 from .branch_runner import BranchRunner, ForkPoint, PendingStep
 from .entry import Failure
+from .own_thread import in_thread
 from .plan_builder import build_plan
 from .plan_feed import PlanFeed
 from .portal import PORTAL
@@ -89,8 +91,8 @@ class ProgramRun:
 
     @property
     def can_defer(self) -> bool:
-        """A value's text may be put in later; not where somebody reads along, who is to see it as it comes."""
-        return self.is_tracing or (self.defers_reads and not self.is_streaming)
+        """A value's text may be put in later."""
+        return self.is_tracing or self.defers_reads
 
     # What the user's threads call
 
@@ -201,7 +203,7 @@ class ProgramRun:
     async def execute_in_thread(self, body: Callable[[], T]) -> T:
         """`execute` with the body in a thread of its own; cancelled, the body stops at its next read."""
         try:
-            value = await asyncio.to_thread(self.run_body, body)
+            value = await in_thread(partial(self.run_body, body), self.program)
             await self.wait_async(self.finish)
         except BaseException as error:
             await self._abort_whole(error)
@@ -253,11 +255,23 @@ class ProgramRun:
             except BaseException:  # noqa: BLE001
                 assert self.error is not None, "execute keeps the error, and each read raises it"
 
-        threading.Thread(target=in_thread, name=f"palmette-stream-{self.program}", daemon=True).start()
+        context = contextvars.copy_context()
+        name = f"palmette-stream-{self.program}"
+        threading.Thread(target=context.run, args=(in_thread,), name=name, daemon=True).start()
 
     def cancel(self, cause: BaseException) -> None:
         """From any thread: all that is not done fails with `cause`, which wakes the body."""
         PORTAL.post(lambda: self._cancel(cause))
+
+    def cancel_branches(self, runners: Sequence[BranchRunner], cause: BaseException) -> None:
+        """From any thread: what these branches have not done fails with `cause`."""
+        self.submit()
+
+        def cancel() -> None:
+            for runner in runners:
+                runner.cancel(cause)
+
+        PORTAL.post(cancel)
 
     def _enter(self) -> "Token[ProgramRun | None]":
         self._outer = CURRENT_RUN.get()

@@ -10,6 +10,7 @@ from ..errors import NotTraceable
 from ..expressions import Expression
 from ..plan import Arg
 from ..source_line import is_of_language, user_decision_line
+from .deferral import text_target
 from .entry import Entry
 
 
@@ -114,12 +115,17 @@ class Reference(Expression):
         references.num_given += 1
 
     def __format__(self, spec: str) -> str:
+        """Text that stands for it, where that is appended to a state at once; kept, it would be read as text."""
         if spec:
             self._refuse(f"formats it with {spec!r}")
-        return self._references.mark(self.text_referent())
+        references: References = self._references
+        run = getattr(text_target(), "run_of_text", None)
+        if getattr(run, "references", None) is not references:
+            self._refuse("makes text of it that is not appended right there")
+        return references.mark(self.text_referent())
 
-    def __str__(self) -> str:
-        return self._references.mark(self.text_referent())
+    def __str__(self) -> NoReturn:
+        self._refuse("makes text of it that is not appended right there")
 
     def text_referent(self) -> TextReferent:
         """What it refers to, to become part of text; raises `NotTraceable` for what is more than text."""

@@ -10,8 +10,8 @@ from typing import Any
 from ...grammar.spec import JsonSchema
 from ..agents.agent_events import ToolCall
 from ..errors import InvalidArgument
+from ..running.own_thread import in_thread
 from .tool_function import ToolFunction, check_seconds
-from .tool_thread import in_thread
 
 Verdict = bool | str
 Approve = Callable[[ToolCall], Verdict | Awaitable[Verdict]]

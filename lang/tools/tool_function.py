@@ -11,9 +11,9 @@ from ...grammar.types.type_errors import TypeMismatch
 from ...grammar.types.value_type import object_schema
 from ..errors import InvalidArgument, UnsupportedTool
 from ..ir import Tool
+from ..running.own_thread import in_thread
 from .docstring import parse_docstring
 from .signature import ToolSignature
-from .tool_thread import in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -184,7 +184,26 @@ def _checked(record: Record) -> Record:
         for child in children:
             if not 0 <= child < num_branches or record.branches[child].parent != index:
                 raise InvalidArgument("record", f"at a {operation.kind} children of branch {index}", child)
+    _check_forks(record)
     return record
+
+
+def _check_forks(record: Record) -> None:
+    """Each branch is forked once, and joined at most once after that."""
+    open_branches: set[int] = set()
+    ended: set[int] = set()
+    for _, operation in record.operations():
+        step = operation.step
+        if isinstance(step, Branching):
+            again = (open_branches | ended).intersection(step.children)
+            if again or len(set(step.children)) < len(step.children):
+                raise InvalidArgument("record", "each branch forked once", step.children)
+            open_branches.update(step.children)
+        elif isinstance(step, Joining):
+            if not open_branches.issuperset(step.children) or len(set(step.children)) < len(step.children):
+                raise InvalidArgument("record", "each branch joined once, after its fork", step.children)
+            open_branches.difference_update(step.children)
+            ended.update(step.children)
 
 
 def _without_infinities(value: object) -> object:

@@ -52,7 +52,7 @@ def record_run(
     numbers = {id(runner): index for index, (runner, _) in enumerate(histories)}
     parents = _parents(histories, numbers)
     branches = tuple(
-        RecordedBranch(runner.label, parents[index], tuple(_recorded(step, numbers) for step in steps))
+        RecordedBranch(runner.label, parents[index], _operations(steps, numbers))
         for index, (runner, steps) in enumerate(histories)
     )
     record = Record(
@@ -111,7 +111,19 @@ def _parents(
     return parents
 
 
-def _recorded(step: PendingStep, numbers: Mapping[int, int]) -> RecordedOperation:
+def _operations(steps: Sequence[PendingStep], numbers: Mapping[int, int]) -> tuple[RecordedOperation, ...]:
+    """Text reports no end of its own, so a failure marks it even where what follows it ran; here it is taken back."""
+    num_ran = max((number for number, step in enumerate(steps, 1) if _has_run(step)), default=0)
+    return tuple(_recorded(step, numbers, number <= num_ran) for number, step in enumerate(steps, 1))
+
+
+def _has_run(step: PendingStep) -> bool:
+    if isinstance(step, ForkPoint):
+        return any(child.text_parts for child in step.children)  # a child begins with the text of its parent
+    return not isinstance(step, GatherPoint) and step.result is not None
+
+
+def _recorded(step: PendingStep, numbers: Mapping[int, int], has_run: bool) -> RecordedOperation:
     if isinstance(step, ForkPoint):
         return RecordedOperation(step=Branching(_numbers(step.children, numbers)), text=step.text)
     if isinstance(step, GatherPoint):
@@ -119,8 +131,9 @@ def _recorded(step: PendingStep, numbers: Mapping[int, int]) -> RecordedOperatio
     result = step.result
     samples: tuple[GenResult, ...] = result if isinstance(result, tuple) else ()
     selection = result if isinstance(result, SelectResult) else None
+    failure = None if has_run else step.failure
     return RecordedOperation(
-        step=_ran_step(step, numbers),
+        step=_ran_step(step, numbers, failure is None),
         index=step.index,
         variable=step.name,
         source=step.source,
@@ -129,15 +142,15 @@ def _recorded(step: PendingStep, numbers: Mapping[int, int]) -> RecordedOperatio
         samples=samples,
         selection=selection,
         scored=None if isinstance(result, tuple | SelectResult) else result,
-        error=None if step.failure is None else f"{type(step.failure.cause).__name__}: {step.failure.cause}",
+        error=None if failure is None else f"{type(failure.cause).__name__}: {failure.cause}",
     )
 
 
-def _ran_step(entry: Entry, numbers: Mapping[int, int]) -> RanStep:
+def _ran_step(entry: Entry, numbers: Mapping[int, int], is_well: bool) -> RanStep:
     if isinstance(entry, JoinEntry):
         return Joining(_numbers(entry.children, numbers), "concate_and_append")
     if isinstance(entry, TemplateEntry):
-        return Text(entry.content() if entry.failure is None and entry.is_known else "", entry.has_special)
+        return Text(entry.content() if is_well and entry.is_known else "", entry.has_special)
     operation = entry.operation
     assert not isinstance(operation, Fork | Join), "forks and joins have steps of their own"
     return operation

@@ -182,6 +182,8 @@ def _difference(record: Record, before: RecordedOperation, after: RecordedOperat
         return "expected it to run, but an operation before it failed"
     if after.error is not None:
         return f"expected it to end well, but it failed: {after.error}"
+    if len(before.samples) != len(after.samples):
+        return f"expected {len(before.samples)} samples, got {len(after.samples)}"
     for number, (expected, found) in enumerate(zip(before.samples, after.samples, strict=True)):
         if expected.token_ids != found.token_ids:
             sample = f"sample {number}, " if len(before.samples) > 1 else ""

@@ -339,7 +339,7 @@
     for (let index = Math.max(0, Math.ceil(view.from / step)); index * step <= view.to; index++) {
       const at = x(index * step);
       nodes.push(svg("line", { class: "grid", x1: at, x2: at, y1: 0, y2: lanes.length * LANE + 8 }));
-      if (at < width - 20) {
+      if (at < width - 56) {
         const text = moment(index * step, step) + (index === 0 && !isTimed ? " tokens" : "");
         labels.push(el("span", { style: { transform: `translateX(${at}px)` } }, text));
       }

@@ -114,7 +114,8 @@ def test_text_tokens_values_and_events_can_be_followed(backend: ScriptedBackend)
         return chunks, tokens, growing, whole, events
 
     backend.answers = {"long": "a long answer"}
-    chunks, tokens, growing, whole, events = program.run().ret_value
+    [state] = program.run_batch([{}])  # on the backend's own loop, so that it is read as it comes
+    chunks, tokens, growing, whole, events = state.ret_value
     assert len(chunks) > 1
     assert "".join(chunks) == "a long answer"
     assert tokens == [ord(each) for each in "a long answer"]

@@ -227,7 +227,8 @@ def test_partial_values_are_ever_more_complete(backend: ScriptedBackend) -> None
 
     answer = '{"item": "green tea", "people": [{"name": "Ada", "age": 36}, {"name": "Bo", "age": 4}]}'
     backend.answers = {"order": answer}
-    orders = program.run().ret_value
+    [state] = program.run_batch([{}])  # on the backend's own loop, so that it is read as it comes
+    orders = state.ret_value
     assert len(orders) > 5
     assert all(isinstance(order, Order) for order in orders)
     assert orders[-1] == Order("green tea", [Person("Ada", 36), Person("Bo", 4)])
@@ -247,7 +248,8 @@ def test_partial_values_that_cannot_be_shown_yet_are_left_out(backend: ScriptedB
         return numbers, colors, [each async for each in s.gen("t").stream()]
 
     backend.answers = {"n": "123456789", "c": '"blue"', "t": "some words"}
-    numbers, colors, texts = program.run().ret_value
+    [state] = program.run_batch([{}])
+    numbers, colors, texts = state.ret_value
     assert (numbers, colors) == ([123456789], [Color.BLUE])
     assert texts[-1] == "some words"
     assert len(texts) > 1

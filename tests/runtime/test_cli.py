@@ -27,6 +27,12 @@ def ask(s, question, times: int = 2):
 @pm.function
 def fails(s):
     s += pm.gen("before any text")
+
+
+@pm.function
+def fails_late(s):
+    s += "Once" + pm.gen("first", max_tokens=3)
+    raise ValueError("not\\nthis " + str(len(s["first"]) > 0))
 """
 
 
@@ -77,14 +83,21 @@ def test_run_trace_and_replay(file: Path, tmp_path: Path, capsys: pytest.Capture
     ("arguments", "message"),
     [
         (["plan", "{file}"], "expected file.py:name"),
-        (["plan", "{file}:nothing"], "there: ask, fails"),
+        (["plan", "{file}:nothing"], "there: ask, fails, fails_late"),
         (["plan", "no/such/file.py:ask"], "found none at 'no/such/file.py'"),
         (["plan", "{file}:ask", "--arg", "other=1"], "a name of question, times"),
         (["plan", "{file}:ask", "--arg", "question"], "expected name=value"),
         (["run", "{file}:ask"], "add --arg question=..."),
         (["run", "{file}:ask", "--arg", "question=a", "--arg", "times=two"], "--arg times=two"),
         (["replay", "no/such/trace.jsonl"], "cannot read no/such/trace.jsonl"),
-        (["replay", "{file}"], "expected"),
+        (["replay", "{file}"], "expected a trace that `palmette run --jsonl` wrote"),
+        (["run", "{file}:ask", "--arg", "question=a", "--model", "no/such/folder"], "no/such/folder"),
+        (
+            ["run", "{file}:ask", "--arg", "question=a", "--seed", "x"],
+            "invalid int value: 'x'; see palmette run --help",
+        ),
+        (["walk"], "invalid choice: 'walk'"),
+        ([], "the following arguments are required: COMMAND"),
     ],
 )
 def test_wrong_input_is_one_line(
@@ -102,6 +115,39 @@ def test_a_program_that_fails_says_why(file: Path, capsys: pytest.CaptureFixture
     error = capsys.readouterr().err
     assert error.startswith("palmette: ProgramError: program 'fails', operation 0 (gen")
     assert "EmptyPrompt" in error
+
+
+def test_what_the_users_code_raises_is_one_line_and_the_trace_is_kept(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "t.jsonl"
+    assert main(["run", f"{file}:fails_late", "--jsonl", str(lines)]) == 1
+    captured = capsys.readouterr()
+    number = PROGRAM.splitlines().index('    raise ValueError("not\\nthis " + str(len(s["first"]) > 0))') + 1
+    assert captured.err == f"palmette: ValueError: not this True, at {file}:{number}\n"
+    record = Record.load(lines)
+    assert record.branches[0].operations[1].samples
+    assert record.seed is not None, "drawn, and kept"
+    assert main(["replay", str(lines)]) == 0
+
+
+@pytest.mark.parametrize("source", ["def f(:", "import no_such_module_anywhere", "raise RuntimeError('at import')"])
+def test_a_file_that_cannot_be_executed_is_one_line(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(source, encoding="utf-8")
+    assert main(["plan", f"{path}:f"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("palmette: ")
+    assert "broken.py" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_trace_that_cannot_be_written_is_said(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["run", f"{file}:ask", "--arg", "question=Why?", "--trace", str(file / "x.html")]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"palmette: cannot write {file / 'x.html'}: ")
 
 
 def test_help_is_for_strangers(capsys: pytest.CaptureFixture[str]) -> None:

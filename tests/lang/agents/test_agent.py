@@ -237,3 +237,9 @@ def test_wrong_agents() -> None:
         sgl.agent([lambda x: x])
     with pytest.raises(sgl.InvalidArgument, match="stream"):
         sgl.agent([add]).run("?", stream=True)
+
+
+@pytest.mark.parametrize("question", [None, 5, "", "  "])
+def test_a_question_is_text(backend: ScriptedBackend, question: object) -> None:
+    with pytest.raises(sgl.InvalidArgument, match="question: expected a question as text"):
+        sgl.agent(tools=[add]).run(question)  # type: ignore[arg-type]  # that is the point

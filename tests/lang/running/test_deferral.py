@@ -1,7 +1,9 @@
 """Reads that go straight into appended text do not wait; all others do, and what a program says never depends on it."""
 
+import contextlib
+
 import pytest
-from scripted_backend import ScriptedBackend
+from scripted_backend import ScriptedBackend, ScriptedFailure
 
 import palmette as pm
 from palmette.lang.ir import Gen, Text
@@ -190,16 +192,54 @@ def test_never_waits_everywhere(backend: ScriptedBackend) -> None:
 
 
 def test_a_failed_value_fails_what_needs_it(backend: ScriptedBackend) -> None:
+    """The error is that of the value, wherever it went."""
+
     @pm.function
     def program(s):
-        with s.fork(2, on_error="collect") as branches:
+        with s.fork(2) as branches:
             branches[0] += pm.gen("bad")
-            branches[1] += f"after {branches[0]['bad']}"
+            branches[1] += f"after {branches[0]['bad']}" + pm.gen("never")
 
-    backend.failures = {"bad": RuntimeError("no")}
-    state = program.run()
-    assert state.text() == ""
+    backend.failures = {"bad": ScriptedFailure("no")}
+    with pytest.raises(pm.ProgramError, match=r"gen 'bad'\), branch main.0\[0\]"):
+        program.run()
     assert groups(backend) == ["bad"]
+
+
+@pm.function
+def in_a_try(s):
+    try:
+        s += f"[{s['x']}]"
+    except pm.ProgramError:
+        s += "not there"
+
+
+@pm.function
+def in_a_foreign_block(s):
+    with contextlib.suppress(pm.ProgramError):
+        s += f"[{s['x']}]"
+        return
+    s += "not there"
+
+
+@pytest.mark.parametrize("program", [in_a_try, in_a_foreign_block], ids=lambda program: program.name)
+def test_where_its_failure_may_be_caught_a_value_is_waited_for(backend: ScriptedBackend, program: pm.Function) -> None:
+    assert was_waited_for(backend, program)
+
+
+def test_collected_errors_are_caught_where_they_are_read(backend: ScriptedBackend) -> None:
+    def body(s):
+        branches = s.fork(2, on_error="collect")
+        branches += [pm.gen("bad"), pm.gen("x")]
+        try:
+            s += f"first: {branches[0]['bad']}"
+        except pm.ProgramError:
+            s += "(first failed)"
+        s += f" second: {branches[1]['x']}"
+
+    backend.failures = {"bad": ScriptedFailure("no")}
+    for tracing in ("auto", "always", "never"):
+        assert pm.function(tracing=tracing)(body).run().text() == "(first failed) second: <x>"
 
 
 def test_marks_of_another_run_are_not_mixed_up(backend: ScriptedBackend) -> None:

@@ -378,21 +378,21 @@ def test_all_that_needs_what_failed_fails_with_it_and_nothing_else(planning: Pla
     assert program.run().ret_value == "<good>"
 
 
-def test_a_value_of_a_branch_that_failed_fails_the_text_it_goes_into(planning: PlanningBackend) -> None:
+@pytest.mark.parametrize("has_plans", [True, False])
+def test_a_value_of_a_branch_that_failed_fails_the_text_it_goes_into(
+    planning: PlanningBackend, has_plans: bool
+) -> None:
     @pm.function
     def program(s):
-        branches = s.fork(2, on_error="collect")
+        branches = s.fork(2)
         branches[0] += pm.gen("bad")
         branches[1] += f"{branches[0]['bad']}" + pm.gen("needs")
-        branches.wait()
-        return [error and error.variable for error in branches.errors], [
-            isinstance(error.cause, ScriptedFailure) for error in branches.errors
-        ]
 
-    planning.failures = {"bad": ScriptedFailure("no")}
-    variables, causes = program.run().ret_value
-    assert variables[0] == "bad"
-    assert causes == [True, True]
+    backend = planning if has_plans else ScriptedBackend()
+    backend.failures = {"bad": ScriptedFailure("no")}
+    with pytest.raises(pm.ProgramError, match="'bad'") as caught:
+        program.run(backend=backend)
+    assert isinstance(caught.value.cause, ScriptedFailure)
 
 
 @pytest.mark.parametrize("has_plans", [True, False])

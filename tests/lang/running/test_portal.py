@@ -11,6 +11,7 @@ import pytest
 from scripted_backend import ScriptedBackend
 
 import palmette as sgl
+from palmette.lang.errors import StateError
 from palmette.lang.running.portal import PORTAL, Portal
 
 program = sgl.function(lambda s: s.user(sgl.gen("x")))
@@ -57,7 +58,7 @@ def test_it_does_not_wait_for_itself() -> None:
     async def inner() -> None:
         pass
 
-    with pytest.raises(RuntimeError, match="portal's own event loop"):
+    with pytest.raises(StateError, match="await the asynchronous form"):
         PORTAL.call(outer())
 
 
@@ -132,3 +133,21 @@ def _run_script(script: str) -> str:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def test_what_would_end_a_loop_comes_back_to_the_caller() -> None:
+    """SystemExit and KeyboardInterrupt in a coroutine leave the portal alive."""
+
+    async def leaves(error: BaseException) -> None:
+        raise error
+
+    async def answers() -> int:
+        return 5
+
+    portal = Portal()
+    for error in (SystemExit(3), KeyboardInterrupt("now")):
+        with pytest.raises(type(error)) as caught:
+            portal.call(leaves(error))
+        assert caught.value is error
+        assert portal.call(answers()) == 5
+    portal.close()

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from palmette.lang.tools.tool_thread import in_thread
+from palmette.lang.running.own_thread import in_thread
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default="unset")
 

@@ -1,4 +1,4 @@
-"""Runs a blocking tool in a thread of its own, which can be left behind."""
+"""Runs what blocks in a thread of its own, which can be left behind: a tool, or the body of a program."""
 
 import asyncio
 import contextvars
@@ -34,7 +34,7 @@ async def in_thread(func: Callable[[], T], name: str) -> T:
         else:
             settle(lambda: outcome.set_result(value))
 
-    threading.Thread(target=run, name=f"palmette-tool-{name}", daemon=True).start()
+    threading.Thread(target=run, name=f"palmette-{name}", daemon=True).start()
     return await outcome
 
 
