@@ -30,6 +30,11 @@ def fails(s):
 
 
 @pm.function
+def chooses(s):
+    s += "Heads or tails?" + pm.select("coin", [" heads", " tails"], temperature=2.0)
+
+
+@pm.function
 def fails_late(s):
     s += "Once" + pm.gen("first", max_tokens=3)
     raise ValueError("not\\nthis " + str(len(s["first"]) > 0))
@@ -83,7 +88,7 @@ def test_run_trace_and_replay(file: Path, tmp_path: Path, capsys: pytest.Capture
     ("arguments", "message"),
     [
         (["plan", "{file}"], "expected file.py:name"),
-        (["plan", "{file}:nothing"], "there: ask, fails, fails_late"),
+        (["plan", "{file}:nothing"], "there: ask, fails, chooses, fails_late"),
         (["plan", "no/such/file.py:ask"], "found none at 'no/such/file.py'"),
         (["plan", "{file}:ask", "--arg", "other=1"], "a name of question, times"),
         (["plan", "{file}:ask", "--arg", "question"], "expected name=value"),
@@ -127,7 +132,15 @@ def test_what_the_users_code_raises_is_one_line_and_the_trace_is_kept(
     assert captured.err == f"palmette: ValueError: not this True, at {file}:{number}\n"
     record = Record.load(lines)
     assert record.branches[0].operations[1].samples
-    assert record.seed is not None, "drawn, and kept"
+    assert main(["replay", str(lines)]) == 0
+
+
+def test_a_seed_that_was_not_given_is_drawn_and_kept(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "t.jsonl"
+    assert main(["run", f"{file}:chooses", "--jsonl", str(lines)]) == 0
+    assert Record.load(lines).seed is not None, "a select does not say it"
     assert main(["replay", str(lines)]) == 0
 
 

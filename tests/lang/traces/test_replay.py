@@ -36,7 +36,7 @@ def program(s, num_branches, temperature, has_roles, mode):
     s += pm.gen("last", max_tokens=3, temperature=temperature)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.integers(1, 3),
     st.sampled_from([0.0, 1.0]),
