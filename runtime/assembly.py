@@ -54,7 +54,8 @@ def assemble(config: EngineConfig) -> EngineParts:
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
     pool = KVPool(layout, num_pages, config.cache.page_size, device)
-    memory = Memory(pool, RadixCache(pool), is_caching=config.cache.is_caching)
+    cache = RadixCache(pool, eviction_policy=config.cache.eviction_policy)
+    memory = Memory(pool, cache, is_caching=config.cache.is_caching)
     vocab_size = loaded.model.vocab_size
     tokenizer = loaded.tokenizer
     eos_token_ids = frozenset(tokenizer.eos_token_ids)

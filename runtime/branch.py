@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..kernels.philox import branch_path
-from .cache.radix_cache import Node
+from .cache.node import Node
 from .chat_template import ChatWalk
 
 
@@ -47,6 +47,8 @@ class Branch:
     page_table: list[int] = field(default_factory=list)
     node: Node | None = None
     """The deepest node of the radix tree that this branch has locked."""
+    priority: int = 0
+    """Of its last request; what it computed keeps it in the cache, whose policy `priority` looks at it."""
     held_until: float | None = None
     """Until this time of the engine's clock its pages are to be kept while it has no work."""
 

@@ -4,10 +4,13 @@ import difflib
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import get_args
+from typing import Literal, TypeVar, get_args
 
+from .cache.eviction_policy import EvictionPolicyName
 from .errors import InvalidOption
-from .policy import PolicyName
+
+PolicyName = Literal["fair-lpm", "fcfs", "lpm", "dfs", "priority"]
+"""The orders in which waiting rows are let in; `scheduling/policy_choice.py` says which is which."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class CacheOptions:
     hand."""
     is_caching: bool = True
     """Whether prefixes are kept and shared in the radix cache."""
+    eviction_policy: EvictionPolicyName = "lru"
+    """Which cached text is given up first when memory is short."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,15 @@ class SchedulerOptions:
     token_budget: int = 2048
     """Tokens computed in one pass, at most; longer prompts are computed in chunks."""
     max_running_rows: int = 256
-    policy: PolicyName = "lpm"
+    policy: PolicyName = "fair-lpm"
+    oldest_every: int = 8
+    """k of the policy `fair-lpm`: one row in so many is the oldest, whatever is cached of it."""
+    quantum: int = 2048
+    """Of `fair-lpm`: tokens a tenant may have computed before other tenants that wait have had as many."""
+    max_queued_requests: int | None = None
+    """Requests that may wait without having begun; one more is refused. None: any number."""
+    max_queued_tokens: int | None = None
+    """Tokens that such requests may have in all; a request that waits alone may have more. None: any number."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,12 @@ class EngineConfig:
         page_size: int = CacheOptions.page_size,
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
+        radix_eviction_policy: str = CacheOptions.eviction_policy,
         chunked_prefill_size: int = SchedulerOptions.token_budget,
         max_running_requests: int = SchedulerOptions.max_running_rows,
         schedule_policy: str = SchedulerOptions.policy,
+        max_queued_requests: int | None = None,
+        max_queued_tokens: int | None = None,
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
@@ -88,6 +104,8 @@ class EngineConfig:
             "max_running_requests": max_running_requests,
             "max_total_tokens": max_total_tokens,
             "context_length": context_length,
+            "max_queued_requests": max_queued_requests,
+            "max_queued_tokens": max_queued_tokens,
         }
         for name, value in at_least_one.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -103,16 +121,24 @@ class EngineConfig:
                 raise InvalidOption(f"{name}: expected a string, got {text!r}")
         if not isinstance(disable_radix_cache, bool):
             raise InvalidOption(f"disable_radix_cache: expected True or False, got {disable_radix_cache!r}")
-        if schedule_policy not in get_args(PolicyName):
-            raise InvalidOption(f"schedule_policy: expected one of {get_args(PolicyName)}, got {schedule_policy!r}")
-        policy: PolicyName = "lpm" if schedule_policy == "lpm" else "fcfs"
         is_int = isinstance(random_seed, int) and not isinstance(random_seed, bool)
         if random_seed is not None and not (is_int and 0 <= random_seed < 2**64):
             raise InvalidOption(f"random_seed: expected an integer in [0, 2**64), got {random_seed!r}")
         return cls(
             model=ModelOptions(Path(model_path) if model_path is not None else None, dtype, device, context_length),
-            cache=CacheOptions(page_size, max_total_tokens, not disable_radix_cache),
-            scheduler=SchedulerOptions(chunked_prefill_size, max_running_requests, policy),
+            cache=CacheOptions(
+                page_size,
+                max_total_tokens,
+                not disable_radix_cache,
+                _one_of("radix_eviction_policy", radix_eviction_policy, _EVICTION_POLICIES),
+            ),
+            scheduler=SchedulerOptions(
+                chunked_prefill_size,
+                max_running_requests,
+                _one_of("schedule_policy", schedule_policy, _POLICIES),
+                max_queued_requests=max_queued_requests,
+                max_queued_tokens=max_queued_tokens,
+            ),
             random_seed=random_seed,
         )
 
@@ -125,11 +151,27 @@ OPTION_NAMES = (
     "page_size",
     "max_total_tokens",
     "disable_radix_cache",
+    "radix_eviction_policy",
     "chunked_prefill_size",
     "max_running_requests",
     "schedule_policy",
+    "max_queued_requests",
+    "max_queued_tokens",
     "random_seed",
 )
+
+_POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
+_EVICTION_POLICIES: tuple[EvictionPolicyName, ...] = get_args(EvictionPolicyName)
+
+_Name = TypeVar("_Name", bound=str)
+
+
+def _one_of(option: str, given: object, names: tuple[_Name, ...]) -> _Name:
+    """The name that was given, checked."""
+    for name in names:
+        if name == given:
+            return name
+    raise InvalidOption(f"{option}: expected one of {names}, got {given!r}")
 
 
 def _unknown_message(name: str) -> str:

@@ -23,11 +23,12 @@ from .config import EngineConfig
 from .engine import EngineCore
 from .engine_thread import EngineThread
 from .errors import EngineClosed, InvalidRequest
-from .generate_arguments import Job, gen_operations, naming_item
+from .generate_arguments import Job, gen_jobs, naming_item
 from .local import LocalBackend
 from .local_branch import LocalBranch
 from .local_plan_run import LocalPlanRun
 from .request import Ended, Listener, Request
+from .ticket import make_terms
 
 Output = dict[str, Any]
 """`{"text", "output_ids", "meta_info"}` of one sample."""
@@ -41,8 +42,9 @@ class Engine:
 
     `model_path` is a Hugging Face folder; None is sprig. The options have SGLang's names: `dtype` ("auto",
     "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`, `page_size`,
-    `max_total_tokens`, `disable_radix_cache`, `chunked_prefill_size`, `max_running_requests`, `schedule_policy`
-    ("lpm", "fcfs"), `random_seed`.
+    `max_total_tokens`, `disable_radix_cache`, `radix_eviction_policy` ("lru", "lfu", "priority"),
+    `chunked_prefill_size`, `max_running_requests`, `max_queued_requests`, `max_queued_tokens`, `schedule_policy`
+    ("fair-lpm", "fcfs", "lpm", "dfs", "priority"), `random_seed`.
 
     It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
     `shutdown` ends its thread and gives the model back, too.
@@ -73,6 +75,10 @@ class Engine:
         top_logprobs_num: int | Sequence[int] = 0,
         *,
         logprob_start_len: int | Sequence[int | None] | None = None,
+        priority: int | Sequence[int] = 0,
+        tenant: str | Sequence[str] = "",
+        queue_timeout_s: float | Sequence[float | None] | None = None,
+        timeout_s: float | Sequence[float | None] | None = None,
     ) -> Output | list[Output] | Iterator[Output]:
         """Generate from one prompt or from a list of them, given as text or as token ids.
 
@@ -82,10 +88,21 @@ class Engine:
         cancelled; a note on the error says which it was.
         With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
 
-        Raises: InvalidRequest, RequestTooLong, EmptyPrompt, InvalidArgument, GrammarError.
+        `priority`: the higher, the less a request loses to others when memory is short, and with the policy "priority"
+        it goes first. `tenant`: on whose account it runs; tenants that wait get equal shares. `queue_timeout_s`,
+        `timeout_s`: seconds from its arrival in which it must have begun to run, and have ended.
+
+        Raises: InvalidRequest, RequestTooLong, EmptyPrompt, InvalidArgument, GrammarError, QueueFull,
+        DeadlineExceeded.
         """
-        jobs, is_list = gen_operations(
-            prompt, sampling_params, input_ids, return_logprob, top_logprobs_num, logprob_start_len
+        jobs, is_list = gen_jobs(
+            prompt,
+            sampling_params,
+            input_ids,
+            return_logprob,
+            top_logprobs_num,
+            logprob_start_len,
+            {"priority": priority, "tenant": tenant, "queue_timeout_s": queue_timeout_s, "timeout_s": timeout_s},
         )
         if stream:
             _check_streamable(jobs, is_list)
@@ -103,10 +120,20 @@ class Engine:
         top_logprobs_num: int | Sequence[int] = 0,
         *,
         logprob_start_len: int | Sequence[int | None] | None = None,
+        priority: int | Sequence[int] = 0,
+        tenant: str | Sequence[str] = "",
+        queue_timeout_s: float | Sequence[float | None] | None = None,
+        timeout_s: float | Sequence[float | None] | None = None,
     ) -> Output | list[Output] | AsyncIterator[Output]:
         """`generate` for an event loop; with `stream`, awaiting it gives an async iterator."""
-        jobs, is_list = gen_operations(
-            prompt, sampling_params, input_ids, return_logprob, top_logprobs_num, logprob_start_len
+        jobs, is_list = gen_jobs(
+            prompt,
+            sampling_params,
+            input_ids,
+            return_logprob,
+            top_logprobs_num,
+            logprob_start_len,
+            {"priority": priority, "tenant": tenant, "queue_timeout_s": queue_timeout_s, "timeout_s": timeout_s},
         )
         if stream:
             _check_streamable(jobs, is_list)
@@ -149,9 +176,19 @@ class Engine:
 
     # --- the language's port
 
-    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> LocalBranch:
-        """See `lang.backend.Backend`."""
-        return await self._backend.open_branch(seed=seed, cache_salt=cache_salt)
+    async def open_branch(
+        self,
+        *,
+        seed: int | None = None,
+        cache_salt: str = "",
+        priority: int = 0,
+        tenant: str = "",
+        queue_timeout_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> LocalBranch:
+        """See `lang.backend.Backend`; the others are as in `generate`, for each request on the branch and its forks."""
+        terms = make_terms(priority, tenant, queue_timeout_s, timeout_s)
+        return await self._backend.open_branch(seed=seed, cache_salt=cache_salt, terms=terms)
 
     def run_plan(
         self,
@@ -161,9 +198,16 @@ class Engine:
         seed: int | None = None,
         cache_salt: str = "",
         is_streaming: bool = False,
+        priority: int = 0,
+        tenant: str = "",
+        queue_timeout_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> LocalPlanRun:
-        """See `lang.backend.PlanBackend` and `LocalBackend`."""
-        return self._backend.run_plan(plan, roots, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming)
+        """See `lang.backend.PlanBackend`; the others are as in `generate`, for the plan as a whole."""
+        terms = make_terms(priority, tenant, queue_timeout_s, timeout_s)
+        return self._backend.run_plan(
+            plan, roots, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming, terms=terms
+        )
 
     async def aflush_cache(self) -> None:
         """`flush_cache`, for an event loop."""
@@ -180,7 +224,7 @@ class Engine:
         self._thread.ask(lambda core: core.check_integrity()).result()
 
     def stats(self) -> dict[str, int]:
-        """Counters since the start: steps, tokens computed, preemptions; and the pages free and cached now."""
+        """Counters since the start: steps, tokens, preemptions, refusals; and what is queued, free and cached now."""
         return self._thread.ask(lambda core: core.stats()).result()
 
     def _values(self, jobs: Sequence[Job], is_list: bool) -> list[ValueReady]:
@@ -212,7 +256,7 @@ class Engine:
         return [values[index] for index in range(len(jobs))]
 
     def _start(self, job: Job, listener: Listener) -> "Future[Request]":
-        return self._thread.ask(lambda core: core.submit_alone(tuple(job), listener))
+        return self._thread.ask(lambda core: core.submit_alone(job.operations, listener, job.terms))
 
     def _cancel(self, request: "Future[Request]") -> None:
         """Stop a request, whose submission comes before this in the engine's inbox; harmless where it has ended."""
@@ -225,7 +269,7 @@ class Engine:
             self._thread.tell(cancel)
 
     def _compile(self, job: Job) -> None:
-        for operation in job:
+        for operation in job.operations:
             if isinstance(operation, Gen) and operation.constraint is not None:
                 self._compiler.compile(operation.constraint)
 
@@ -260,9 +304,9 @@ class Engine:
             await asyncio.wait(tasks)
 
     async def _async_events(self, job: Job) -> AsyncGenerator[Event, None]:
-        branch = await self._backend.open_branch()
+        branch = await self._backend.open_branch(terms=job.terms)
         try:
-            async for event in branch.run(job):
+            async for event in branch.run(job.operations):
                 yield event
         finally:
             await branch.close()
@@ -295,7 +339,7 @@ def _close_soon(thread: EngineThread) -> None:
 
 
 def _check_streamable(jobs: Sequence[Job], is_list: bool) -> None:
-    last = jobs[0][-1]
+    last = jobs[0].operations[-1]
     if is_list or not isinstance(last, Gen) or last.params.n != 1:
         raise InvalidRequest("stream: expected one prompt and n = 1, got more; call generate once for each")
 

@@ -20,7 +20,8 @@ from .program import Program
 from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
-from .scheduler import Scheduler
+from .scheduling.scheduler import Scheduler
+from .ticket import DEFAULT_TERMS, Terms
 
 
 class EngineCore:
@@ -57,16 +58,17 @@ class EngineCore:
 
     def step(self) -> bool:
         """Run one forward pass over the rows that are due; False if there is nothing left to do."""
-        shares = self.scheduler.schedule(self.branches.all)
+        self.branches.expire()
+        shares = self.scheduler.schedule()
         if shares:
             logits = self._run(shares)
             if logits is not None:
                 self._commit(shares, logits)
         num_retired = self.branches.retire()
-        oldest = self.scheduler.oldest
-        if not shares and not num_retired and oldest is not None:
+        senior = self.scheduler.most_senior
+        if not shares and not num_retired and senior is not None:
             # Every request was checked to fit the pool, so this is a fault of ours; it must not become a hang.
-            self.branches.fail(oldest, StepFailed("the pool has no room for this request, even alone"))
+            self.branches.fail(senior, StepFailed("the pool has no room for this request, even alone"))
         self._publish()
         return self.has_work
 
@@ -86,7 +88,9 @@ class EngineCore:
         self.branches.submit(request)
         self._publish()
 
-    def submit_alone(self, operations: tuple[Operation, ...], listener: Listener) -> Request:
+    def submit_alone(
+        self, operations: tuple[Operation, ...], listener: Listener, terms: Terms = DEFAULT_TERMS
+    ) -> Request:
         """A request on a branch of its own, which ends with it."""
         branch_id = self.open_branch(None, "")
 
@@ -95,7 +99,7 @@ class EngineCore:
                 self.close_branch(branch_id)
             listener(item)
 
-        request = Request(branch_id, operations, listen)
+        request = Request(branch_id, operations, listen, terms=terms)
         self.submit(request)
         return request
 
@@ -143,11 +147,17 @@ class EngineCore:
         self.branches.forget_all()
 
     def stats(self) -> dict[str, int]:
-        """Counters since the start, and the pages free, cached and in all now."""
+        """Counters since the start, and what is queued, running, free and cached now."""
         return {
             "num_steps": self.num_steps,
             "num_computed_tokens": self.num_computed_tokens,
             "num_preemptions": self.scheduler.num_preemptions,
+            "num_preempted_tokens": self.scheduler.num_preempted_tokens,
+            "num_queued_requests": self.scheduler.admission.num_requests,
+            "num_queued_tokens": self.scheduler.admission.num_tokens,
+            "num_refused_requests": self.scheduler.admission.num_refused,
+            "num_expired_requests": self.branches.num_expired,
+            "num_running_rows": len(self.scheduler.running),
             "num_free_pages": self.memory.pool.num_free_pages,
             "num_pages": self.memory.pool.num_pages,
             "num_cached_tokens": self.memory.cache.num_cached_tokens,
@@ -160,6 +170,7 @@ class EngineCore:
         assert scheduled == set(self.branches.rows), (
             f"{len(scheduled)} rows are scheduled, {len(set(self.branches.rows))} have work"
         )
+        self.scheduler.check_integrity()
 
     # --- a step's parts
 

@@ -12,12 +12,16 @@ EngineError
 ├── InvalidRequest (ValueError)    an operation asks for what cannot be
 │   ├── EmptyPrompt                there is nothing to go on from
 │   └── RequestTooLong             the text does not fit the model or the pool
+├── QueueFull                      as many requests wait as the engine lets wait
+├── DeadlineExceeded               the request was not begun, or not ended, in the time it was given
 ├── RequestCancelled               the request was cancelled, or its branch closed, before it ended
 ├── DependencyFailed               a step of a plan needs what another branch failed to make
 ├── BranchClosed                   an operation came to a branch that has ended
 ├── EngineClosed                   the engine was shut down
 └── StepFailed                     a forward pass failed; the rows in it are ended, the others go on
 """
+
+from typing import Literal
 
 
 class EngineError(Exception):
@@ -71,6 +75,35 @@ class RequestTooLong(InvalidRequest):
         self.num_tokens = num_tokens
         self.limit = limit
         super().__init__(f"{what} is {num_tokens} tokens long, but {limit_name} is {limit}; {hint}")
+
+
+class QueueFull(EngineError):
+    """As many requests, or as much text, wait as the engine lets wait; the numbers are in the message."""
+
+    def __init__(self, num_requests: int, max_requests: int | None, num_tokens: int, max_tokens: int | None) -> None:
+        self.num_requests = num_requests
+        self.max_requests = max_requests
+        self.num_tokens = num_tokens
+        self.max_tokens = max_tokens
+        super().__init__(
+            f"the queue is full: {num_requests} requests wait (max_queued_requests={max_requests}) and would have "
+            f"{num_tokens} tokens with this one (max_queued_tokens={max_tokens}); try again when some have been "
+            "answered, send fewer at once, or give the engine a higher limit"
+        )
+
+
+class DeadlineExceeded(EngineError):
+    """The request was not begun within its `queue_timeout_s`, or not ended within its `timeout_s`."""
+
+    def __init__(self, limit_name: Literal["queue_timeout_s", "timeout_s"], limit_s: float, waited_s: float) -> None:
+        self.limit_name = limit_name
+        self.limit_s = limit_s
+        self.waited_s = waited_s
+        done = "begun" if limit_name == "queue_timeout_s" else "ended"
+        super().__init__(
+            f"the request had not {done} {waited_s:.3f} s after its arrival, but {limit_name} is {limit_s:g}; allow it "
+            "more time, give it a higher priority, or send the engine less at once"
+        )
 
 
 class RequestCancelled(EngineError):

@@ -4,6 +4,7 @@ import difflib
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import SupportsIndex
 
 from ..grammar.spec import Choice, Constraint
@@ -12,6 +13,7 @@ from ..lang.arguments.sampling_arguments import set_fields
 from ..lang.ir import Gen, Operation, Text, Tokens
 from ..lang.sampling_params import SamplingParams
 from .errors import EmptyPrompt, InvalidRequest
+from .ticket import Terms, make_terms
 
 _OTHER_NAMES = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens", "sampling_seed": "seed"}
 _CONSTRAINTS = ("json_schema", "regex", "ebnf", "choices")
@@ -23,18 +25,27 @@ _ONLY_VALUES: Mapping[str, tuple[bool, str]] = {
 }
 """Names of SGLang that are taken at their default alone, with the reason."""
 
-Job = list[Operation]
+
+@dataclass(frozen=True)
+class Job:
+    """One prompt: its text, a generation, and the terms for both."""
+
+    operations: tuple[Operation, ...]
+    terms: Terms
 
 
-def gen_operations(
+def gen_jobs(
     prompt: str | Sequence[str] | None,
     sampling_params: Mapping[str, object] | Sequence[Mapping[str, object]] | None,
     input_ids: Sequence[int] | Sequence[Sequence[int]] | None,
     return_logprob: bool | Sequence[bool],
     top_logprobs_num: int | Sequence[int],
     logprob_start_len: int | Sequence[int | None] | None,
+    terms: Mapping[str, object],
 ) -> tuple[list[Job], bool]:
     """One job, text and a generation, for each prompt; and whether a list was given.
+
+    `terms`: for each field of `Terms` one value for all, or a list of one each.
 
     Raises: InvalidRequest, EmptyPrompt, InvalidArgument.
     """
@@ -46,6 +57,7 @@ def gen_operations(
         "top_logprobs_num": _for_each("top_logprobs_num", top_logprobs_num, len(inputs)),
         "logprob_start_len": _for_each("logprob_start_len", logprob_start_len, len(inputs)),
     }
+    each_of_terms = {name: _for_each(name, value, len(inputs)) for name, value in terms.items()}
     jobs: list[Job] = []
     for index, given in enumerate(inputs):
         own = params[index]
@@ -54,7 +66,9 @@ def gen_operations(
         shared = {name: values[index] for name, values in reports.items()}
         with naming_item(index if has_own_params else None):
             sampling, constraint = read_sampling_params({**shared, **own})
-        jobs.append([given, Gen("text", sampling, constraint)])
+        with naming_item(index if is_list else None):
+            own_terms = make_terms(**{name: values[index] for name, values in each_of_terms.items()})
+        jobs.append(Job((given, Gen("text", sampling, constraint)), own_terms))
     return jobs, is_list
 
 

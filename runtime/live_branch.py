@@ -27,7 +27,8 @@ class LiveBranch:
     branch: Branch
     queue: deque[QueuedOperation] = field(default_factory=deque)
     active: ActiveOperation | None = None
-    arrival: int = 0
+    has_begun: bool = False
+    """An operation has needed the model: a later one is not refused for want of room in the queue."""
     is_dead: bool = False
     """An operation failed or was cancelled: the branch takes no more."""
 

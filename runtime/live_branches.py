@@ -19,7 +19,9 @@ from .operations.starter import Starter
 from .operations.task import Task
 from .request import Ended, QueuedOperation, Request
 from .row import Row
-from .scheduler import Scheduler
+from .scheduling.deadlines import Deadlines
+from .scheduling.scheduler import Scheduler
+from .ticket import Terms, Ticket
 
 
 class LiveBranches:
@@ -45,10 +47,13 @@ class LiveBranches:
         self._draw_seed = draw_seed
         self._live: dict[int, LiveBranch] = {}
         self._helpers: list[LiveBranch] = []
+        self._abandoned: list[LiveBranch] = []
         self._owners: dict[Row, LiveBranch] = {}
+        self._deadlines = Deadlines()
         self._num_branches = 0
         self._num_requests = 0
         self._num_rows = 0
+        self.num_expired = 0
         self.outbox: deque[tuple[Request, Event | Ended]] = deque()
         """What the requests' listeners are to hear."""
 
@@ -75,10 +80,12 @@ class LiveBranches:
         branch = Branch(self._num_branches, namespace, self._draw_seed() if seed is None else seed)
         return self._add(branch).branch.branch_id
 
-    def next_arrival(self) -> int:
+    def issue_ticket(self, terms: Terms) -> Ticket:
         """The place of what arrives now among the requests."""
         self._num_requests += 1
-        return self._num_requests
+        ticket = Ticket(self._num_requests, self._clock(), terms)
+        self._deadlines.add(ticket)
+        return ticket
 
     def submit(self, request: Request) -> None:
         """Queue the operations of a request on its branch. Its listener gets exactly one `Ended`, sooner or later."""
@@ -88,11 +95,14 @@ class LiveBranches:
             self.outbox.append((request, Ended(error)))
         elif not request.operations:
             self.outbox.append((request, Ended()))
+        elif request.ticket is not None and request.ticket.error is not None:
+            self.outbox.append((request, Ended(request.ticket.error, request.first_index)))
         else:
-            live.arrival = self.next_arrival() if request.arrival is None else request.arrival
+            ticket = self.issue_ticket(request.terms) if request.ticket is None else request.ticket
             live.branch.held_until = None
+            live.branch.priority = ticket.terms.priority
             live.queue.extend(
-                QueuedOperation(operation, index, request)
+                QueuedOperation(operation, index, request, ticket)
                 for index, operation in enumerate(request.operations, request.first_index)
             )
             self._advance(live)
@@ -114,15 +124,18 @@ class LiveBranches:
 
     def abandon(self, make_error: Callable[[], Exception]) -> None:
         """Answer every open request with an error of its own; touches neither memory nor scheduler."""
-        for live in self._live.values():
+        # Whoever hears of it may close the branch; what that holds is still to be taken back then.
+        self._abandoned = list(self._live.values())
+        for live in self._abandoned:
             if not live.is_dead:
                 live.is_dead = True
                 self._answer_all(live, make_error, None)
 
     def forget_all(self) -> None:
         """Take all memory back, once every request has been answered."""
-        for live in self._live.values():
+        for live in self._abandoned:
             self._stop(live)
+        self._abandoned.clear()
         self._live.clear()
 
     def hold(self, branch_id: int, seconds: float) -> None:
@@ -133,9 +146,23 @@ class LiveBranches:
 
     # --- asked by the loop
 
+    def expire(self) -> None:
+        """End what has run out of time."""
+        late = set(self._deadlines.pass_to(self._clock()))
+        if not late:
+            return
+        ended: set[Ticket] = set()
+        for live in list(self._live.values()):
+            at_work = [live.active.queued] if live.active is not None else []
+            queued = next((each for each in [*at_work, *live.queue] if each.ticket in late), None)
+            if queued is not None and queued.ticket.error is not None:
+                ended.add(queued.ticket)
+                self._end_branch(live, queued.ticket.error, queued)
+        self.num_expired += len(ended)
+
     def retire(self) -> int:
         """End the rows whose task is done, and let their branches go on; returns how many."""
-        done = [row for row in self._owners if row.task.is_done]
+        done = [row for row in self._scheduler.running if row.task.is_done]
         for row in done:
             live = self._owners.pop(row)
             self._scheduler.remove(row)
@@ -204,7 +231,18 @@ class LiveBranches:
                 self._join(live, queued, operation)
             case Gen() | Select() | Score() | Fork():
                 self._tell(queued, starter.prepare(branch, index))
+                self._check_admission(live, queued.ticket)
                 self._start_task(live, queued, operation)
+
+    def _check_admission(self, live: LiveBranch, ticket: Ticket) -> None:
+        """Refuse what has just arrived where the queue is full; whoever has begun goes on.
+
+        Raises: QueueFull.
+        """
+        if live.branch.parent_id is None and not live.has_begun and not ticket.is_accepted:
+            self._scheduler.admission.check(live.branch.num_pending)
+        ticket.is_accepted = True
+        live.has_begun = True
 
     def _start_task(self, live: LiveBranch, queued: QueuedOperation, operation: Gen | Select | Score | Fork) -> None:
         match operation:
@@ -307,7 +345,7 @@ class LiveBranches:
         rows: list[Row] = []
         for task in tasks:
             self._num_rows += 1
-            rows.append(Row(task, (live.arrival, self._num_rows), queued.stopwatch))
+            rows.append(Row(task, (queued.ticket.arrival, self._num_rows), queued.ticket, queued.stopwatch))
         live.active = ActiveOperation(queued, [row for row in rows if not row.task.is_done], on_done, list(helpers))
         for row in live.active.rows:
             self._owners[row] = live
@@ -344,7 +382,7 @@ class LiveBranches:
             branch = self._child(live.branch)
             self._memory.share(live.branch, branch)
         self._num_branches += 1
-        helper = LiveBranch(branch, arrival=live.arrival)
+        helper = LiveBranch(branch)
         self._helpers.append(helper)
         return helper
 

@@ -10,14 +10,16 @@ from .delivery import Mailbox
 from .engine_link import EngineLink
 from .errors import InvalidRequest
 from .request import Ended, Request
+from .ticket import DEFAULT_TERMS, Terms
 
 
 class LocalBranch:
     """See `lang.backend.Branch`."""
 
-    def __init__(self, branch_id: int, link: EngineLink) -> None:
+    def __init__(self, branch_id: int, link: EngineLink, terms: Terms = DEFAULT_TERMS) -> None:
         self._branch_id = branch_id
         self._link = link
+        self._terms = terms
         self._thread = link.thread
         self._is_closed = False
 
@@ -49,7 +51,9 @@ class LocalBranch:
     async def _run(self, operations: Sequence[Operation]) -> AsyncGenerator[Event, None]:
         arrived: Mailbox = asyncio.Queue()
         delivery = self._link.delivery()
-        request = Request(self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item))
+        request = Request(
+            self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item), terms=self._terms
+        )
         self._thread.tell(lambda core: core.submit(request))
         has_ended = False
         try:
@@ -79,7 +83,7 @@ class LocalBranch:
         children: list[LocalBranch] = []
         async for event in self._run([Fork(num_children)]):
             if isinstance(event, Forked):
-                children = [LocalBranch(each, self._link) for each in event.branch_ids]
+                children = [LocalBranch(each, self._link, self._terms) for each in event.branch_ids]
         return children
 
     async def hold(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ from .engine_link import EngineLink
 from .local_branch import LocalBranch
 from .plan_request import BranchOpened, PlanItem, PlanRequest
 from .program import Program
+from .ticket import DEFAULT_TERMS, Terms
 
 
 class LocalPlanRun:
@@ -32,6 +33,7 @@ class LocalPlanRun:
         seed: int | None,
         cache_salt: str,
         is_streaming: bool,
+        terms: Terms = DEFAULT_TERMS,
     ) -> None:
         """`plan` has been checked."""
         self._plan = plan
@@ -41,6 +43,7 @@ class LocalPlanRun:
         self._seed = seed
         self._cache_salt = cache_salt
         self._is_streaming = is_streaming
+        self._terms = terms
         self._delivery = link.delivery()
         self._arrived: asyncio.Queue[list[PlanItem]] = asyncio.Queue()
         self._num_open = len(plan.branches)
@@ -67,7 +70,7 @@ class LocalPlanRun:
             while self._num_open:
                 for index, item in await self._arrived.get():
                     if isinstance(item, BranchOpened):
-                        self._branches[index] = LocalBranch(item.branch_id, self._link)
+                        self._branches[index] = LocalBranch(item.branch_id, self._link, self._terms)
                         continue
                     self._num_open -= isinstance(item, BranchEnded)
                     yield index, item
@@ -86,7 +89,7 @@ class LocalPlanRun:
 
     def _start(self, refused: Mapping[Ref, GrammarError]) -> None:
         request = PlanRequest(
-            self._plan, self._roots, self._hear, self._seed, self._cache_salt, self._is_streaming, refused
+            self._plan, self._roots, self._hear, self._seed, self._cache_salt, self._is_streaming, refused, self._terms
         )
         self._program = self._link.thread.ask(partial(EngineCore.start_plan, request=request))
         self._program.add_done_callback(self._hear_start)

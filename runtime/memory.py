@@ -20,6 +20,12 @@ class Memory:
         self.pool = pool
         self.cache = cache
         self.is_caching = is_caching
+        self._holders: dict[int, Branch] = {}
+
+    @property
+    def holders(self) -> list[Branch]:
+        """Branches that hold pages, those that have done so for longest first."""
+        return list(self._holders.values())
 
     def num_pages_for(self, num_cells: int) -> int:
         """Pages that hold `num_cells` cells."""
@@ -56,9 +62,10 @@ class Memory:
             branch.page_table.append(page_id)
             branch.num_computed = match.num_tokens
         branch.node = node
+        self._note(branch)
         if num_rest:
             whole = replace(match, num_tokens=num_whole * self.pool.page_size, node=node)
-            branch.node = self.cache.lock_match(whole)
+            branch.node = self.cache.lock_match(whole, is_use=False)
             self.cache.unlock(node)
 
     def num_pages_to_write(self, branch: Branch, num_cells: int) -> int:
@@ -79,6 +86,8 @@ class Memory:
 
     def reserve(self, branch: Branch, num_cells: int) -> bool:
         """Make the next `num_cells` cells of the branch writable by it alone; False (and no change) if no room."""
+        if self._is_writable(branch, num_cells):
+            return True
         self.make_room(self.num_pages_to_write(branch, num_cells))
         # Counted again: what was evicted may have been the other owner of a page that would have been copied.
         if self.num_pages_to_write(branch, num_cells) > self.pool.num_free_pages:
@@ -96,7 +105,20 @@ class Memory:
                 self.pool.release(shared)
         if end > len(branch.page_table):
             branch.page_table.extend(self.pool.allocate(end - len(branch.page_table)))
+        self._note(branch)
         return True
+
+    def _is_writable(self, branch: Branch, num_cells: int) -> bool:
+        """Whether the next cells lie in one page that is the branch's alone: so it is, of most passes, for a row that
+        writes.
+        """
+        page_size = self.pool.page_size
+        index = branch.num_computed // page_size
+        return (
+            branch.num_computed + num_cells <= (index + 1) * page_size
+            and index < len(branch.page_table)
+            and self.pool.reference_count(branch.page_table[index]) == 1
+        )
 
     def publish(self, branch: Branch, *, with_tail: bool = False) -> None:
         """Put the branch's computed pages into the tree, whole ones only unless `with_tail`.
@@ -111,7 +133,9 @@ class Memory:
         if num_tokens == 0:
             return
         num_pages = self.num_pages_for(num_tokens)
-        result = self.cache.insert(branch.namespace, branch.token_ids[:num_tokens], branch.page_table[:num_pages])
+        result = self.cache.insert(
+            branch.namespace, branch.token_ids[:num_tokens], branch.page_table[:num_pages], priority=branch.priority
+        )
         for index, page_id in enumerate(result.pages):
             own = branch.page_table[index]
             if own != page_id:
@@ -129,6 +153,7 @@ class Memory:
         for page_id in branch.page_table[num_pages:]:
             self.pool.release(page_id)
         del branch.page_table[num_pages:]
+        self._note(branch)
 
     def release(self, branch: Branch, *, is_good: bool = True) -> None:
         """Take all pages from a branch; what it computed stays in the tree, unless it is not `is_good`."""
@@ -140,6 +165,7 @@ class Memory:
         self.pool.release_all(branch.page_table)
         branch.page_table.clear()
         branch.num_computed = 0
+        self._note(branch)
 
     def share(self, parent: Branch, child: Branch) -> None:
         """Give a new child all computed pages of its parent, by reference."""
@@ -147,6 +173,7 @@ class Memory:
         num_pages = self.num_pages_for(parent.num_computed)
         child.page_table = parent.page_table[:num_pages]
         self.pool.retain_all(child.page_table)
+        self._note(child)
         child.node = parent.node
         if child.node is not None:
             self.cache.lock(child.node)
@@ -159,8 +186,15 @@ class Memory:
             num_needed = self.num_pages_for(branch.num_computed)
             assert len(branch.page_table) >= num_needed, (branch.branch_id, len(branch.page_table), num_needed)
             held.update(branch.page_table)
+            assert (id(branch) in self._holders) == bool(branch.page_table), (branch.branch_id, branch.page_table)
         self.pool.check_integrity()
         self.cache.check_integrity(held)
+
+    def _note(self, branch: Branch) -> None:
+        if branch.page_table:
+            self._holders[id(branch)] = branch
+        else:
+            self._holders.pop(id(branch), None)
 
 
 def _match_limit(branch: Branch, limit: int | None) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ..grammar.errors import GrammarError
 from ..lang.events import BranchEnded, Event
 from ..lang.plan import Plan, Ref
+from .ticket import DEFAULT_TERMS, Terms
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,5 @@ class PlanRequest:
     """Otherwise the text of an operation comes in one piece, with its value."""
     refused: Mapping[Ref, GrammarError] = field(default_factory=dict)
     """Generations whose constraint does not compile: a branch ends where it comes to one."""
+    terms: Terms = DEFAULT_TERMS
+    """Of all that the plan has computed, from its start to its end."""

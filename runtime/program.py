@@ -62,7 +62,7 @@ class Program:
         self._plan = request.plan
         self._branches = branches
         self._announce = announce
-        self._arrival = branches.next_arrival()
+        self._ticket = branches.issue_ticket(request.terms)
         self._parts = [
             ProgramBranch(index, branch.steps, request.roots.get(index), index not in request.roots)
             for index, branch in enumerate(request.plan.branches)
@@ -141,7 +141,7 @@ class Program:
     def _submit(self, part: ProgramBranch, operations: list[Operation]) -> None:
         first_step = part.steps[part.next_step]
         part.request = Request(
-            self._id_of(part), tuple(operations), partial(self._hear, part), part.next_step, self._arrival
+            self._id_of(part), tuple(operations), partial(self._hear, part), part.next_step, self._ticket
         )
         part.next_step += len(operations)
         self._branches.submit(part.request)

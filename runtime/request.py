@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ..lang.events import Event
 from ..lang.ir import Operation
 from .stopwatch import Stopwatch
+from .ticket import DEFAULT_TERMS, Terms, Ticket
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Request:
     listener: Listener
     first_index: int = 0
     """What events call the first of the operations."""
-    arrival: int | None = None
+    ticket: Ticket | None = None
     """Its place among the requests, where it belongs to something that arrived earlier; None: it has just arrived."""
+    terms: Terms = DEFAULT_TERMS
+    """For the ticket of one that has just arrived."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class QueuedOperation:
     operation: Operation
     index: int
     request: Request
+    ticket: Ticket
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     @property

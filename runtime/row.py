@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from .branch import Branch
 from .operations.task import Task
 from .stopwatch import Stopwatch
+from .ticket import Ticket
 
 
 @dataclass(eq=False)
@@ -16,14 +17,27 @@ class Row:
     task: Task
     arrival: tuple[int, int]
     """Order of arrival at the engine, of the request and of the row: smaller came first; no two are equal."""
+    ticket: Ticket
+    """Of the request."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Of the whole operation, which may have several rows."""
     is_running: bool = False
     num_preemptions: int = 0
+    num_followed: int = 0
+    """How often it has waited for a prefix that another row was computing."""
+    num_match: int = 0
+    """Tokens of the tape that the cache has and that it may take, while it waits."""
+    charged_len: int = 0
+    """How much of the tape its tenant has been charged with."""
     is_private: bool = False
     """Neither takes from the cache nor gives to it while it runs, so that it locks no pages but its own."""
+    start_len: int = field(init=False)
+    """Length of the tape when the row was made."""
     cached_tokens: int | None = None
     """Tokens of the tape that were there, computed, when the row was first let in."""
+
+    def __post_init__(self) -> None:
+        self.start_len = len(self.branch.token_ids)
 
     @property
     def branch(self) -> Branch:
@@ -34,6 +48,11 @@ class Row:
     def match_limit(self) -> int | None:
         """At most this many tokens may come from the cache; None: all that are there."""
         return self.task.match_limit
+
+    @property
+    def num_written(self) -> int:
+        """Tokens the task has put on the tape."""
+        return len(self.branch.token_ids) - self.start_len
 
     @property
     def num_pending(self) -> int:

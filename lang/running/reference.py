@@ -118,10 +118,10 @@ class Reference(Expression):
         """Text that stands for it, where that is appended to a state at once; kept, it would be read as text."""
         if spec:
             self._refuse(f"formats it with {spec!r}")
-        references: References = self._references
         run = getattr(text_target(), "run_of_text", None)
-        if getattr(run, "references", None) is not references:
+        if getattr(run, "references", None) is not self._references:
             self._refuse("makes text of it that is not appended right there")
+        references: References = self._references
         return references.mark(self.text_referent())
 
     def __str__(self) -> NoReturn:

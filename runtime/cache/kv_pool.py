@@ -129,11 +129,7 @@ class KVPool:
 
     def retain(self, page_id: int) -> None:
         """Add an owner to a page that is held."""
-        count = self._reference_counts[page_id]
-        assert count >= 1, f"retain of page {page_id}: expected a reference count >= 1, got {count} (the page is free)"
-        if count == self._evictable_counts[page_id]:
-            self._num_evictable_pages -= 1
-        self._reference_counts[page_id] = count + 1
+        self.retain_all((page_id,))
 
     def release(self, page_id: int) -> None:
         """Drop an owner; the page is free when the last one goes."""
@@ -145,35 +141,65 @@ class KVPool:
             "(someone released a reference of the cache)"
         )
         count -= 1
-        self._reference_counts[page_id] = count
         if count == 0:
-            self._num_free_pages += 1
-            if not self._is_queued[page_id]:
-                self._is_queued[page_id] = 1
-                heapq.heappush(self._free_heap, page_id)
-        elif count == num_evictable:
+            self._free(page_id)
+            return
+        self._reference_counts[page_id] = count
+        if count == num_evictable:
             self._num_evictable_pages += 1
 
     def mark_evictable(self, page_id: int) -> None:
         """Declare one of the page's references as one that its owner, the radix cache, would give up."""
-        count, num_evictable = self._reference_counts[page_id], self._evictable_counts[page_id]
-        assert num_evictable < count, f"mark_evictable of page {page_id}: {num_evictable} of {count} references are"
-        self._evictable_counts[page_id] = num_evictable + 1
-        if num_evictable + 1 == count:
-            self._num_evictable_pages += 1
+        self.mark_all_evictable((page_id,))
 
     def unmark_evictable(self, page_id: int) -> None:
         """Take back one `mark_evictable`: the reference is in use, or about to be released."""
-        count, num_evictable = self._reference_counts[page_id], self._evictable_counts[page_id]
-        assert num_evictable >= 1, f"unmark_evictable of page {page_id}: expected a mark, got {num_evictable}"
-        if num_evictable == count:
-            self._num_evictable_pages -= 1
+        self.unmark_all_evictable((page_id,))
+
+    def mark_all_evictable(self, page_ids: Iterable[int]) -> None:
+        """`mark_evictable` each of the pages."""
+        counts, marks = self._reference_counts, self._evictable_counts
+        for page_id in page_ids:
+            count, num_evictable = counts[page_id], marks[page_id]
+            assert num_evictable < count, f"mark_evictable of page {page_id}: {num_evictable} of {count} references are"
+            marks[page_id] = num_evictable + 1
+            if num_evictable + 1 == count:
+                self._num_evictable_pages += 1
+
+    def unmark_all_evictable(self, page_ids: Iterable[int]) -> None:
+        """`unmark_evictable` each of the pages."""
+        counts, marks = self._reference_counts, self._evictable_counts
+        for page_id in page_ids:
+            count, num_evictable = counts[page_id], marks[page_id]
+            assert num_evictable >= 1, f"unmark_evictable of page {page_id}: expected a mark, got {num_evictable}"
+            if num_evictable == count:
+                self._num_evictable_pages -= 1
+            marks[page_id] = num_evictable - 1
+
+    def release_evictable(self, page_id: int) -> bool:
+        """Drop a reference that is marked evictable, with its mark; returns whether the page became free."""
+        num_evictable = self._evictable_counts[page_id]
+        assert num_evictable >= 1, f"release_evictable of page {page_id}: expected a mark, got {num_evictable}"
+        count = self._reference_counts[page_id]
         self._evictable_counts[page_id] = num_evictable - 1
+        if count > 1:
+            self._reference_counts[page_id] = count - 1
+            return False
+        self._num_evictable_pages -= 1
+        self._free(page_id)
+        return True
 
     def retain_all(self, page_ids: Iterable[int]) -> None:
         """`retain` each of the pages."""
+        counts, marks = self._reference_counts, self._evictable_counts
         for page_id in page_ids:
-            self.retain(page_id)
+            count = counts[page_id]
+            assert count >= 1, (
+                f"retain of page {page_id}: expected a reference count >= 1, got {count} (the page is free)"
+            )
+            if count == marks[page_id]:
+                self._num_evictable_pages -= 1
+            counts[page_id] = count + 1
 
     def release_all(self, page_ids: Iterable[int]) -> None:
         """`release` each of the pages."""
@@ -222,6 +248,13 @@ class KVPool:
         assert flagged == queued, f"expected queued pages {sorted(queued)}, got flags for {sorted(flagged)}"
         lost = [page_id for page_id, count in enumerate(counts) if count == 0 and page_id not in queued]
         assert not lost, f"expected every free page in the free list, {len(lost)} are missing: {lost[:16]}"
+
+    def _free(self, page_id: int) -> None:
+        self._reference_counts[page_id] = 0
+        self._num_free_pages += 1
+        if not self._is_queued[page_id]:
+            self._is_queued[page_id] = 1
+            heapq.heappush(self._free_heap, page_id)
 
 
 def _zeros(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -15,10 +15,11 @@ from palmette.lang.events import BranchEnded, Event, GenResult, TextDelta, Value
 from palmette.lang.ir import Gen, Operation, Tokens
 from palmette.lang.plan import Plan, Ref
 from palmette.lang.sampling_params import SamplingParams
+from palmette.runtime.cache.eviction_policy import EvictionPolicyName
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.cache.radix_cache import RadixCache
 from palmette.runtime.chat_template import ChatTemplate
-from palmette.runtime.config import SchedulerOptions
+from palmette.runtime.config import PolicyName, SchedulerOptions
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.memory import Memory
 from palmette.runtime.model_runner import ModelRunner
@@ -47,21 +48,30 @@ class Harness:
         page_size: int = 4,
         token_budget: int = 64,
         max_running_rows: int = 64,
-        policy: str = "lpm",
+        policy: PolicyName = "lpm",
         is_caching: bool = True,
         context_len: int = 1024,
         clock: Callable[[], float] = time.perf_counter,
+        tokenizer: Tokenizer = TOKENIZER,
+        compiler: GrammarCompiler = COMPILER,
+        sampler: Sampler | None = None,
+        eviction_policy: EvictionPolicyName = "lru",
+        options: SchedulerOptions | None = None,
     ) -> None:
-        self.model = HashModel(VOCAB_SIZE)
+        """`options` take the place of `token_budget`, `max_running_rows` and `policy`."""
+        options = options or SchedulerOptions(token_budget, max_running_rows, policy)
+        vocab_size = tokenizer.vocab_size
+        self.model = HashModel(vocab_size)
         self.pool = KVPool(LAYOUT, num_pages, page_size)
-        self.memory = Memory(self.pool, RadixCache(self.pool), is_caching=is_caching)
-        limits = TextLimits(context_len, num_pages * page_size, token_budget)
+        cache = RadixCache(self.pool, eviction_policy=eviction_policy)
+        self.memory = Memory(self.pool, cache, is_caching=is_caching)
+        limits = TextLimits(context_len, num_pages * page_size, options.token_budget)
         self.core = EngineCore(
-            Starter(TOKENIZER, TOKENIZER.eos_token_ids, VOCAB_SIZE, COMPILER, TEMPLATE, limits),
+            Starter(tokenizer, tokenizer.eos_token_ids, vocab_size, compiler, TEMPLATE, limits),
             ModelRunner(self.model, self.pool, torch.device("cpu")),
-            Sampler(VOCAB_SIZE),
+            sampler or Sampler(vocab_size),
             self.memory,
-            SchedulerOptions(token_budget, max_running_rows, "lpm" if policy == "lpm" else "fcfs"),
+            options,
             lambda: 7,
             clock,
         )

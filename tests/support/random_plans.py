@@ -2,14 +2,21 @@
 
 from dataclasses import dataclass, field
 
-from engine_harness import gen, tokens
+from chooser import Chooser, DrawnChooser
 from hypothesis import strategies as st
+from random_operations import RandomOperations, Wording
 
 from palmette.grammar.spec import Regex
-from palmette.lang.ir import Gen, Score, Select, Text
+from palmette.lang.ir import Tokens
 from palmette.lang.plan import Branching, Joining, Plan, PlanBranch, Ref, Step, Template
 
-METHODS = ("token_length_normalized", "greedy_token_selection", "unconditional_likelihood_normalized")
+SPRIG_WORDING = Wording(
+    token_ids=(1, 2, 3),
+    texts=(" and so", ".\n", " one two three", "", "<|im_end|>"),
+    choices=((" yes", " no", " nobody"),),
+    scored=(" one two",),
+    constraints=(Regex("[a-f]{1,3}"),),
+)
 
 
 @dataclass
@@ -33,61 +40,77 @@ class DrawnPlan:
 @st.composite
 def random_plans(draw: st.DrawFn, max_steps: int = 14, max_branches: int = 7) -> DrawnPlan:
     """Texts, generations, selections, scores, forks within forks, joins, and references within and across branches."""
-    branches = [DrawnBranch(None) for _ in range(draw(st.integers(1, 2), "num_roots"))]
-    order: list[Ref] = []
-    values: list[Ref] = []
+    chooser = DrawnChooser(draw)
+    return PlanDrawing(chooser, RandomOperations(chooser, SPRIG_WORDING, is_rich=False)).draw(max_steps, max_branches)
 
-    def add(index: int, step: Step) -> None:
-        order.append(Ref(index, len(branches[index].steps)))
-        branches[index].steps.append(step)
 
-    for index in range(len(branches)):
-        add(index, tokens(*draw(st.lists(st.integers(1, 3), min_size=1, max_size=8), "prompt")))
-    for _ in range(draw(st.integers(1, max_steps), "num_steps")):
-        index = draw(st.sampled_from([i for i, branch in enumerate(branches) if branch.is_open]), "branch")
-        branch = branches[index]
+class PlanDrawing:
+    """Draws one plan, step by step."""
+
+    def __init__(self, chooser: Chooser, operations: RandomOperations) -> None:
+        self._chooser = chooser
+        self._operations = operations
+        self._branches: list[DrawnBranch] = []
+        self._order: list[Ref] = []
+        self._values: list[Ref] = []
+
+    def draw(self, max_steps: int, max_branches: int, prompts: tuple[tuple[int, ...], ...] = ()) -> DrawnPlan:
+        """The plan; `prompts`: what its roots may begin with."""
+        chooser = self._chooser
+        for index in range(chooser.integer(1, 2)):
+            self._branches.append(DrawnBranch(None))
+            self._add(index, Tokens(chooser.pick(prompts) if prompts else self._operations.token_ids(8)))
+        for _ in range(chooser.integer(1, max_steps)):
+            self._draw_step(max_branches)
+        branches = tuple(
+            PlanBranch(f"b{index}", each.parent, tuple(each.steps)) for index, each in enumerate(self._branches)
+        )
+        return DrawnPlan(Plan("random", (), branches), tuple(self._order))
+
+    def _add(self, index: int, step: Step) -> None:
+        self._order.append(Ref(index, len(self._branches[index].steps)))
+        self._branches[index].steps.append(step)
+
+    def _draw_step(self, max_branches: int) -> None:
+        chooser, operations = self._chooser, self._operations
+        index = chooser.pick([index for index, each in enumerate(self._branches) if each.is_open])
+        branch = self._branches[index]
         kinds = ["text", "gen", "gen", "select", "samples", "score"]
-        kinds += ["refs"] * 2 if values else []
-        kinds += ["fork"] * 2 if len(branches) < max_branches else []
+        kinds += ["refs"] * 2 if self._values else []
+        kinds += ["fork"] * 2 if len(self._branches) < max_branches else []
         kinds += ["join"] * 2 if branch.open_children else []
-        match draw(st.sampled_from(kinds), "kind"):
+        match chooser.pick(kinds):
             case "text":
-                add(index, Text(draw(st.sampled_from([" and so", ".\n", " one two three", "", "<|im_end|>"]))))
+                self._add(index, operations.text())
             case "gen":
-                values.append(Ref(index, len(branch.steps)))
-                add(index, draw(generations))
+                self._values.append(Ref(index, len(branch.steps)))
+                self._add(index, operations.gen())
             case "samples":
-                add(index, gen(draw(st.integers(1, 4)), name="y", n=2, temperature=1.0))
+                self._add(index, operations.gen(n=2))
             case "select":
-                values.append(Ref(index, len(branch.steps)))
-                add(index, Select("z", (" yes", " no", " nobody"), draw(st.sampled_from(METHODS))))  # type: ignore[arg-type]
+                self._values.append(Ref(index, len(branch.steps)))
+                self._add(index, operations.select())
             case "score":
-                add(index, Score("s", " one two"))
+                self._add(index, operations.score())
             case "refs":
-                known = draw(st.lists(st.sampled_from(values), min_size=1, max_size=2), "refs")
-                add(index, Template((" (", *known, ")")))
+                known = [chooser.pick(self._values) for _ in range(chooser.integer(1, 2))]
+                self._add(index, Template((" (", *known, ")")))
             case "fork":
-                children = range(len(branches), len(branches) + draw(st.integers(1, 3), "num_children"))
-                add(index, Branching(tuple(children)))
-                branches += [DrawnBranch(index) for _ in children]
-                branch.open_children += children
+                self._fork(index)
             case "join":
-                mode = draw(st.sampled_from(["gather_variable", "concate_and_append"]), "mode")
-                add(index, Joining(tuple(branch.open_children), mode))  # type: ignore[arg-type]
-                for child in branch.open_children:
-                    branches[child].is_open = False
-                branch.open_children = []
-    return DrawnPlan(
-        Plan(
-            "random", (), tuple(PlanBranch(f"b{i}", each.parent, tuple(each.steps)) for i, each in enumerate(branches))
-        ),
-        tuple(order),
-    )
+                self._join(index)
 
+    def _fork(self, index: int) -> None:
+        first = len(self._branches)
+        children = tuple(range(first, first + self._chooser.integer(1, 3)))
+        self._add(index, Branching(children))
+        self._branches += [DrawnBranch(index) for _ in children]
+        self._branches[index].open_children += children
 
-generations: st.SearchStrategy[Gen] = st.builds(
-    lambda length, temperature, constraint: Gen("x", gen(length, temperature=temperature).params, constraint),
-    st.integers(1, 5),
-    st.sampled_from([0.0, 1.0]),
-    st.sampled_from([None, None, None, Regex("[a-f]{1,3}")]),
-)
+    def _join(self, index: int) -> None:
+        branch = self._branches[index]
+        mode = "gather_variable" if self._chooser.chance(50) else "concate_and_append"
+        self._add(index, Joining(tuple(branch.open_children), mode))  # type: ignore[arg-type] # one of two literals
+        for child in branch.open_children:
+            self._branches[child].is_open = False
+        branch.open_children = []

@@ -55,7 +55,7 @@ def test_the_picture_in_the_docstring() -> None:
     tree.cache.check_integrity(dict.fromkeys([*first, *second[1:]], 1))
 
 
-@pytest.mark.parametrize("difference", [0, 1, 31, 32, 33, 95, 96, 97, 500, 999, 1000])
+@pytest.mark.parametrize("difference", [0, 1, 2, 63, 64, 65, 191, 192, 193, 500, 999, 1000])
 @pytest.mark.parametrize("kind", [list, tuple])
 def test_long_segments_are_compared_to_the_exact_token(
     difference: int, kind: type[list[int]] | type[tuple[int]]
@@ -74,10 +74,10 @@ def test_matching_changes_nothing() -> None:
     tree = Fixture()
     tree.insert("abcdefgh")
     node = tree.cache.match_prefix("", tokens("abcdefgh")).node
-    before = (node.depth, list(node.pages), node.last_access, node.lock_count)
+    before = (node.depth, list(node.pages), node.num_uses, node.lock_count, list(tree.cache._queue))
     assert tree.match_len("abcXX") == 3
     assert tree.match_len("abc", "elsewhere") == 0
-    assert (node.depth, node.pages, node.last_access, node.lock_count) == before
+    assert (node.depth, node.pages, node.num_uses, node.lock_count, list(tree.cache._queue)) == before
     tree.cache.check_integrity({})
 
 
@@ -271,14 +271,14 @@ def test_insert_with_too_few_pages_is_our_bug() -> None:
         tree.cache.insert("", tokens("abcde"), tree.pool.allocate(1))
 
 
-def test_the_heap_of_eviction_does_not_grow_with_use() -> None:
+def test_the_queue_of_eviction_does_not_grow_with_use() -> None:
     tree = Fixture()
     nodes = [tree.insert(text).node for text in ("aaaa", "bbbb", "cccc")]
     for _ in range(100):
         for node in nodes:
             tree.cache.lock(node)
             tree.cache.unlock(node)
-    assert len(tree.cache._eviction_heap) == 3
+    assert len(tree.cache._queue) == 3
 
 
 def _broken(tree: Fixture, held: dict[int, int] | None, message: str) -> None:
@@ -308,6 +308,18 @@ def test_the_audit_sees_what_is_wrong() -> None:
     tree.cache._num_cached_tokens += 1
     _broken(tree, None, "expected num_cached_tokens of 11, got 12")
     tree, result = fresh()
-    tree.cache._eviction_heap.clear()
-    result.node.is_queued = False
-    _broken(tree, None, "an unlocked leaf that eviction does not know")
+    tree.cache._queue.discard(result.node)
+    _broken(tree, None, "lock count 0, but unknown to eviction")
+    tree, result = fresh()
+    result.node.queue_rank = None
+    _broken(tree, None, "unknown to eviction")
+    tree, result = fresh()
+    assert result.node.parent is not None
+    tree.cache._queue.put(result.node)
+    _broken(tree, None, "comes before a child of its")
+    tree, result = fresh()
+    result.node.priority = 1
+    _broken(tree, None, "priority 0, its child's is 1")
+    tree, result = fresh()
+    result.node.num_uses = 1
+    _broken(tree, None, "0 uses, its child has 1")

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from palmette.runtime.cache.eviction_policy import EvictionPolicyName
 from palmette.runtime.cache.kv_pool import KVLayout, KVPool, OutOfPages
-from palmette.runtime.cache.radix_cache import Node, RadixCache
+from palmette.runtime.cache.node import Node
+from palmette.runtime.cache.radix_cache import RadixCache
 
 LAYOUT = KVLayout(num_layers=2, num_kv_heads=1, head_dim=1, dtype=torch.int64)
 NAMESPACES = ("", "salted")
@@ -42,16 +44,47 @@ class Branch:
     num_locked_tokens: int
 
 
+class Mirror:
+    """A listener that keeps the tree's nodes, with their [start, depth), from nothing but what it hears."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[Node, tuple[int, int]] = {}
+
+    def on_insert(self, node: Node, start: int) -> None:
+        known = self.nodes.get(node)
+        assert start == (node.start if known is None else known[1])
+        self.nodes[node] = (node.start, node.depth)
+
+    def on_split(self, upper: Node, lower: Node) -> None:
+        start, depth = self.nodes[lower]
+        assert start < upper.depth < depth
+        assert lower.parent is upper
+        self.nodes |= {upper: (start, upper.depth), lower: (upper.depth, depth)}
+
+    def on_evict(self, node: Node, parent: Node) -> None:
+        start, depth = self.nodes.pop(node)
+        assert start == parent.depth
+        if not node.is_evicted:
+            assert node.parent is parent
+            assert start < node.depth < depth
+            self.nodes[node] = (start, node.depth)
+
+
 class RadixMachine(RuleBasedStateMachine):
     """Branches come, share, write, fork and go while the cache evicts; a set of cached prefixes is the model."""
 
-    @initialize(page_size=st.sampled_from([1, 2, 4, 16]), is_scarce=st.booleans())
-    def start(self, page_size: int, is_scarce: bool) -> None:
+    @initialize(
+        page_size=st.sampled_from([1, 2, 4, 16]),
+        is_scarce=st.booleans(),
+        policy=st.sampled_from(["lru", "lfu", "priority"]),
+    )
+    def start(self, page_size: int, is_scarce: bool, policy: EvictionPolicyName) -> None:
         self.page_size = page_size
         num_pages = MAX_NUM_PAGES[page_size] // (2 if is_scarce else 1)
         self.pool = KVPool(LAYOUT, num_pages, page_size)
         self.cells = self.pool.cells.view(2, 2, num_pages, page_size).numpy()
-        self.cache = RadixCache(self.pool)
+        self.cache = RadixCache(self.pool, eviction_policy=policy)
+        self.cache.listener = self.mirror = Mirror()
         self.branches: list[Branch] = []
         self.cached: set[tuple[str, tuple[int, ...]]] = set()
 
@@ -95,9 +128,9 @@ class RadixMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.branches)
-    @rule(data=st.data(), is_swapping=st.booleans(), only_full_pages=st.booleans())
-    def insert(self, data: st.DataObject, is_swapping: bool, only_full_pages: bool) -> None:
-        self._insert(data.draw(st.sampled_from(self.branches)), is_swapping, only_full_pages)
+    @rule(data=st.data(), is_swapping=st.booleans(), only_full_pages=st.booleans(), priority=st.integers(-2, 2))
+    def insert(self, data: st.DataObject, is_swapping: bool, only_full_pages: bool, priority: int) -> None:
+        self._insert(data.draw(st.sampled_from(self.branches)), is_swapping, only_full_pages, priority)
 
     @precondition(lambda self: self.branches)
     @rule(data=st.data(), is_inserting=st.booleans())
@@ -141,6 +174,11 @@ class RadixMachine(RuleBasedStateMachine):
         assert self.cache.num_cached_tokens == len(self.cached)
         for branch in self.branches:
             self._check_cells(branch.namespace, branch.token_ids, branch.pages)
+
+    @invariant()
+    def the_listener_knows_every_node(self) -> None:
+        nodes = [node for root in self.cache._roots.values() for node in root.subtree() if not node.is_root]
+        assert self.mirror.nodes == {node: (node.start, node.depth) for node in nodes}
 
     @invariant()
     def cached_text_reads_back(self) -> None:
@@ -199,13 +237,13 @@ class RadixMachine(RuleBasedStateMachine):
                     self.cells[layer, side, page_id, position % self.page_size] = hashes[position] + 2 * layer + side
         return True
 
-    def _insert(self, branch: Branch, is_swapping: bool, only_full_pages: bool) -> None:
+    def _insert(self, branch: Branch, is_swapping: bool, only_full_pages: bool, priority: int = 0) -> None:
         num_tokens = len(branch.token_ids)
         if only_full_pages:
             num_tokens -= num_tokens % self.page_size
         token_ids = branch.token_ids[:num_tokens]
         prefixes = {(branch.namespace, tuple(token_ids[: n + 1])) for n in range(num_tokens)}
-        result = self.cache.insert(branch.namespace, token_ids, branch.pages)
+        result = self.cache.insert(branch.namespace, token_ids, branch.pages, priority=priority)
         assert result.num_present_tokens == len(prefixes & self.cached)
         assert result.node.depth == num_tokens
         assert result.pages == self._match_pages(branch.namespace, token_ids)[: num_tokens // self.page_size]

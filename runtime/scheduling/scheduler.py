@@ -1,0 +1,318 @@
+"""Scheduler: picks the rows of the next pass and how much of each, and finds the memory for it."""
+
+from collections.abc import Callable, Collection, Iterator
+
+from ..branch import Branch
+from ..config import SchedulerOptions
+from ..memory import Memory
+from ..row import Row, RowShare
+from .admission import Admission
+from .changing_heap import ChangingHeap
+from .policy_choice import make_policy
+from .preemption import choose_victim, num_lost_tokens
+from .prefix_sharing import PrefixSharing
+from .waiting_index import WaitingIndex
+
+_MAX_SET_ASIDE = 128
+"""Rows of which one decision finds that they had better wait for a leader; the others are looked at in the next."""
+
+
+class Scheduler:
+    """Admits, chunks, preempts and retires rows; there is no prefill and no decode, only rows with pending tokens.
+
+    Rows that need one token go first, so that a long prompt never holds up rows that are writing; the rest of the
+    step's token budget goes to prompts in order of seniority, a chunk each, and then to rows that wait, in the order
+    of the policy. A row whose prefix another row is just computing is set aside, and takes it from there.
+
+        waiting:  in the policy <--(its leader is done)-- set aside      running
+                     ^  |  +---------(has a leader)-----------^           |  ^
+                     |  +-------------------------------------------------|--+ there is memory for it
+                     +----------------------------------------------------+ preempted
+
+    When memory is short, in this order: the cache gives up what nobody uses, branches that are not running give their
+    pages to the cache, and of the running rows that are less senior the one that loses least is preempted: it gives up
+    its pages and computes them again later. Branches that are held give theirs up only to a row that runs alone:
+    nobody else will return any.
+
+    No row waits for ever. The most senior one, the one that arrived first (or has the highest priority, where the
+    policy says so), is never preempted, since only juniors of the row in need are; and where not even it can go on
+    (what it shares keeps pages of others locked), it is given the whole pool, and goes on without the cache. So it
+    ends, and another is the most senior: each row's turn comes after finitely many others, however often it was
+    preempted before. A row that is let in anew takes pages from running rows only if nobody is more senior.
+    """
+
+    def __init__(self, options: SchedulerOptions, memory: Memory, clock: Callable[[], float]) -> None:
+        self._options = options
+        self._memory = memory
+        self._clock = clock
+        self.policy = make_policy(options)
+        self.admission = Admission(options)
+        self._index = WaitingIndex(memory.cache, self._hear_of_match) if memory.is_caching else None
+        self._sharing = PrefixSharing(self._index, memory.pool.page_size) if self._index is not None else None
+        self._waiting: dict[Row, None] = {}
+        self.running: list[Row] = []
+        self._by_seniority: ChangingHeap[Row] = ChangingHeap()
+        self.num_served = 0
+        self.num_preemptions = 0
+        self.num_preempted_tokens = 0
+        # Of the step that is being scheduled:
+        self._shares: dict[Row, RowShare] = {}
+        self._budget = 0
+        self._holders: Iterator[Branch] = iter(())
+        self._held: list[Branch] = []
+
+    @property
+    def waiting(self) -> Collection[Row]:
+        """Rows that are not running."""
+        return self._waiting.keys()
+
+    @property
+    def most_senior(self) -> Row | None:
+        """The row that yields to no other."""
+        return self._by_seniority.first()
+
+    def add(self, row: Row) -> None:
+        """Take in a new row. A branch that already holds pages keeps them, until others need them."""
+        self._by_seniority.set(row, self.policy.seniority(row))
+        self.admission.enter(row)
+        self._wait(row)
+
+    def remove(self, row: Row) -> None:
+        """Forget a row whose task is done or cancelled; its branch keeps its pages."""
+        self._by_seniority.discard(row)
+        self.admission.leave(row)
+        if row.is_running:
+            self._stop_running(row)
+        else:
+            del self._waiting[row]
+            self._leave_index(row)
+            self._leave_line(row)
+
+    def schedule(self) -> list[RowShare]:
+        """The rows of the next pass, with the memory they need reserved; empty if no row has anything to compute."""
+        self._shares = {}
+        self._budget = self._options.token_budget
+        self._holders = self._branches_at_rest()
+        self._held = []
+        self._stop_leading()
+        for row in sorted(self.running, key=lambda row: (row.num_pending > 1, self.policy.seniority(row))):
+            if row.is_running:
+                self._grant(row, can_preempt=True)
+        self._admit()
+        senior = self.most_senior
+        if not self._shares and senior is not None and not any(row.task.is_done for row in self.running):
+            self._run_alone(senior)
+        shares = list(self._shares.values())
+        for share in shares:
+            self._charge(share)
+        return shares
+
+    def check_integrity(self) -> None:
+        """Raise AssertionError unless the parts agree on who waits where, and on what is cached of it."""
+        aside = len(self._sharing) if self._sharing is not None else 0
+        assert len(self.policy) + aside == len(self._waiting), (len(self.policy), aside, len(self._waiting))
+        for row in self._waiting:
+            is_aside = self._sharing is not None and row in self._sharing
+            assert (row in self.policy) != is_aside, f"row {row.arrival}: expected it in one place of two"
+            assert not row.is_running, f"row {row.arrival} waits and runs"
+        assert set(self._by_seniority) == {*self._waiting, *self.running}
+        if self._index is not None:
+            self._index.check_integrity()
+
+    # --- rows that wait
+
+    def _wait(self, row: Row) -> None:
+        row.is_running = False
+        self._waiting[row] = None
+        row.num_match = row.branch.num_computed
+        if self._index is not None and not row.is_private:
+            self._index.add(row)
+        self.policy.add(row)
+
+    def _hear_of_match(self, row: Row) -> None:
+        """The tree has gained or lost something of a row's text."""
+        if row in self.policy:
+            self.policy.refresh(row)
+
+    def _set_aside(self, row: Row) -> bool:
+        """Let a row follow another that is computing what it begins with; False if there is no such."""
+        if self._sharing is None:
+            return False
+        leader = self._sharing.find_leader(row)
+        if leader is None:
+            return False
+        self.policy.remove(row)
+        self._sharing.follow(row, leader)
+        return True
+
+    def _leave_line(self, row: Row) -> None:
+        if self._sharing is None or not self._sharing.free(row):
+            self.policy.remove(row)
+
+    def _leave_index(self, row: Row) -> None:
+        """A row neither waits nor leads any more; who followed it is free."""
+        if self._index is None or self._sharing is None:
+            return
+        self._index.remove(row)
+        for each in self._sharing.followers(row):
+            self._sharing.free(each)
+            self.policy.add(each)
+
+    def _stop_leading(self) -> None:
+        """Rows that have computed their prompts have no more to give to those that follow them."""
+        if self._index is not None:
+            for row in [row for row in self._index.leaders if row.num_pending <= 1]:
+                self._leave_index(row)
+
+    # --- rows that start and stop
+
+    def _admit(self) -> None:
+        num_set_aside = 0
+        while self._budget > 0 and len(self.running) < self._options.max_running_rows:
+            row = self.policy.first()
+            if row is None:
+                return
+            if self._set_aside(row):
+                num_set_aside += 1
+                if num_set_aside == _MAX_SET_ASIDE:
+                    return
+                continue
+            self._start(row)
+            # The cache may hold all that a task wants; then it is done without a pass.
+            if not row.task.is_done and not self._grant(row, can_preempt=row is self.most_senior):
+                self._go_back(row)
+                return
+            self._serve(row)
+
+    def _start(self, row: Row) -> None:
+        """Make a waiting row a running one. It keeps its place among those that wait until it is certain."""
+        branch = row.branch
+        del self._waiting[row]
+        if not row.is_private and row.num_pending > 1:
+            # An earlier run of the same program may have computed what comes after this branch's own pages, too.
+            num_match = self._memory.num_match(branch, row.match_limit)
+            if num_match > branch.num_computed:
+                self._memory.release(branch)
+                self._memory.attach(branch, row.match_limit)
+        self.running.append(row)
+        row.is_running = True
+
+    def _go_back(self, row: Row) -> None:
+        """There was no memory for a row that was started: it waits as before."""
+        self._memory.release(row.branch)
+        self.running.remove(row)
+        row.is_running = False
+        self._waiting[row] = None
+
+    def _serve(self, row: Row) -> None:
+        """A row that was started goes into the pass."""
+        self._leave_line(row)
+        if row.cached_tokens is None:
+            row.cached_tokens = row.branch.num_computed
+            row.charged_len = row.task.compute_len
+            self.num_served += 1
+            self.admission.begin(row.ticket)
+            self.policy.serve(row, max(row.num_pending, 0))
+        if self._index is None or row not in self._index:
+            return
+        if row.num_pending > 1:
+            self._index.lead(row)
+        else:
+            self._leave_index(row)
+
+    def _stop_running(self, row: Row) -> None:
+        self.running.remove(row)
+        row.is_running = False
+        self._leave_index(row)
+
+    def _preempt(self, row: Row) -> None:
+        """Take a running row's pages; it waits and computes them again, unless the cache still has them."""
+        row.num_preemptions += 1
+        row.stopwatch.num_preemptions += 1
+        self.num_preemptions += 1
+        self.num_preempted_tokens += num_lost_tokens(row, self._memory.pool)
+        share = self._shares.pop(row, None)
+        if share is not None:
+            self._budget += share.num_cells
+        self._memory.release(row.branch)
+        self._stop_running(row)
+        self._wait(row)
+
+    def _run_alone(self, row: Row) -> None:
+        """Take everyone's pages, and let `row` go on with pages of its own only: as it was checked to fit the pool."""
+        for other in list(self.running):
+            self._preempt(other)
+        for branch in self._memory.holders:
+            self._memory.release(branch)
+        row.is_private = True
+        self._leave_index(row)
+        self._start(row)
+        self._grant(row, can_preempt=False)
+        self._serve(row)
+
+    # --- shares
+
+    def _grant(self, row: Row, *, can_preempt: bool) -> bool:
+        """Give the row a share of the pass and reserve its memory; False if it must sit this one out."""
+        share = self._share(row)
+        if share is None:
+            return False
+        while not self._memory.reserve(row.branch, share.num_cells):
+            if not self._make_room(row, can_preempt=can_preempt):
+                return False
+        self._shares[row] = share
+        self._budget -= share.num_cells
+        return True
+
+    def _share(self, row: Row) -> RowShare | None:
+        if self._budget <= 0:
+            return None
+        num_tokens = min(row.num_pending, self._budget)
+        is_complete = num_tokens == row.num_pending
+        tree = row.task.tree
+        if is_complete and tree is not None and num_tokens + len(tree) > self._budget and self._shares:
+            # A tree is computed whole: it waits for a pass that has room.
+            num_tokens, is_complete = num_tokens - 1, False
+            if num_tokens <= 0:
+                return None
+        return RowShare(row, num_tokens, is_complete)
+
+    def _charge(self, share: RowShare) -> None:
+        """Charge the row's tenant with what it was not charged with yet: what is computed again is not its fault."""
+        row = share.row
+        end = row.branch.num_computed + share.num_tokens
+        num_tokens = max(0, end - row.charged_len) + share.num_tree_nodes
+        if num_tokens:
+            row.charged_len = max(end, row.charged_len)
+            self.policy.charge(row, num_tokens)
+
+    # --- memory
+
+    def _make_room(self, row: Row, *, can_preempt: bool) -> bool:
+        """Take pages from whoever minds least, never from a row more senior than `row`; False if nobody is left."""
+        busy = {id(other.branch) for other in self.running}
+        now = self._clock()
+        for branch in self._holders:
+            if not branch.page_table or id(branch) in busy:
+                continue
+            if branch.is_held(now):
+                self._held.append(branch)
+                continue
+            self._memory.release(branch)
+            return True
+        others = [other for other in self.running if other is not row]
+        if not others and self._held:
+            self._memory.release(self._held.pop(0))
+            return True
+        if not can_preempt:
+            return False
+        own = self.policy.seniority(row)
+        victim = choose_victim([other for other in others if self.policy.seniority(other) > own], self._memory.pool)
+        if victim is None:
+            return False
+        self._preempt(victim)
+        return True
+
+    def _branches_at_rest(self) -> Iterator[Branch]:
+        """Branches that may hold pages; those of rows that run by then are not at rest."""
+        yield from self._memory.holders
