@@ -12,7 +12,7 @@ from palmette.lang.events import BranchEnded
 from palmette.lang.ir import Fork, Join, Operation, Text
 from palmette.lang.plan import Branching, Joining, Plan, Ref, Step, Template
 from palmette.runtime.branch import Branch
-from palmette.runtime.errors import DependencyFailed, RequestCancelled
+from palmette.runtime.errors import BranchClosed, DependencyFailed, RequestCancelled
 from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
 from palmette.runtime.program import Program
 
@@ -132,6 +132,6 @@ class PlanWatch:
         while isinstance(error, DependencyFailed):
             error = error.__cause__
         others = [each.error for number, each in self.ended.items() if number != index]
-        if isinstance(error, RequestCancelled):
+        if isinstance(error, RequestCancelled | BranchClosed):
             return self.is_cut
         return any(error is other for other in others) and error is not ended.error
