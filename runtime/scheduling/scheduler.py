@@ -60,6 +60,8 @@ class Scheduler:
         self._budget = 0
         self._holders: Iterator[Branch] = iter(())
         self._held: list[Branch] = []
+        self._is_starved = False
+        """A running row finds no memory, though it has taken that of its juniors: nobody is let in to take it back."""
 
     @property
     def waiting(self) -> Collection[Row]:
@@ -94,11 +96,13 @@ class Scheduler:
         self._budget = self._options.token_budget
         self._holders = self._branches_at_rest()
         self._held = []
+        self._is_starved = False
         self._stop_leading()
         for row in sorted(self.running, key=lambda row: (row.num_pending > 1, self.policy.seniority(row))):
             if row.is_running:
                 self._grant(row, can_preempt=True)
-        self._admit()
+        if not self._is_starved:
+            self._admit()
         senior = self.most_senior
         if not self._shares and senior is not None and not any(row.task.is_done for row in self.running):
             self._run_alone(senior)
@@ -259,6 +263,7 @@ class Scheduler:
             return False
         while not self._memory.reserve(row.branch, share.num_cells):
             if not self._make_room(row, can_preempt=can_preempt):
+                self._is_starved = True
                 return False
         self._shares[row] = share
         self._budget -= share.num_cells

@@ -82,3 +82,9 @@ def test_a_fault_in_the_engine_is_found(monkeypatch: pytest.MonkeyPatch, owner: 
             found.append(error)
             break
     assert found
+
+
+@pytest.mark.parametrize("seed", [901934])
+def test_seeds_that_found_something(seed: int) -> None:
+    """901934: a running row without memory preempted its junior in every step, and the junior was let in again."""
+    run_seed(seed)
