@@ -8,19 +8,19 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from .choice import check_choices
-from .ebnf import parse_ebnf
 from .errors import GrammarError, shorten
-from .json_schema import compile_schema
+from .json_schema.schema_compiler import compile_schema
 from .matcher import CompiledGrammar
-from .regex import compile_regex
-from .rules import RuleSet
+from .notations.choice import check_choices
+from .notations.ebnf import parse_ebnf
+from .notations.regex import compile_regex
+from .rules.rule_set import RuleSet
 from .spec import Choice, Constraint, Ebnf, JsonSchema, Regex
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from .choice_backend import SortedVocabulary
-    from .xgrammar_backend import XGrammarEngine
+    from .engines.choice_backend import SortedVocabulary
+    from .engines.xgrammar_backend import XGrammarEngine
 
 
 class GrammarCompiler:
@@ -87,12 +87,12 @@ class GrammarCompiler:
         return self._xgrammar().compile(rules)
 
     def _compile_choice(self, choices: tuple[str, ...]) -> CompiledGrammar:
-        from .choice_backend import CompiledChoice
+        from .engines.choice_backend import CompiledChoice
 
         return CompiledChoice(choices, self._sorted())
 
     def _xgrammar(self) -> "XGrammarEngine":
-        from .xgrammar_backend import XGrammarEngine
+        from .engines.xgrammar_backend import XGrammarEngine
 
         with self._engine_lock:
             if self._xgrammar_engine is None:
@@ -100,7 +100,7 @@ class GrammarCompiler:
             return self._xgrammar_engine
 
     def _sorted(self) -> "SortedVocabulary":
-        from .choice_backend import SortedVocabulary
+        from .engines.choice_backend import SortedVocabulary
 
         with self._engine_lock:
             if self._sorted_vocabulary is None:

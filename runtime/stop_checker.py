@@ -6,7 +6,7 @@ from functools import lru_cache
 import interegular
 from interegular.fsm import FSM, State, anything_else
 
-from ..grammar.regex import parse_regex
+from ..grammar.notations.regex import parse_regex
 from .errors import InvalidRequest
 
 

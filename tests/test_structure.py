@@ -53,7 +53,7 @@ def is_allowed(importer: str, imported: str) -> bool:
         return target[0] in ("grammar", "kernels")
     # The front of the grammar: plain Python that says what a constraint is; nothing of how one is enforced.
     return source == "lang" and imported in {
-        f"grammar.{name}" for name in ("spec", "errors", "regex", "types.value_type", "types.type_errors")
+        f"grammar.{name}" for name in ("spec", "errors", "notations.regex", "types.value_type", "types.type_errors")
     }
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...grammar.regex import parse_regex
+from ...grammar.notations.regex import parse_regex
 from ...grammar.spec import Constraint, Ebnf, JsonSchema, Regex
 from ..errors import InvalidArgument
 

@@ -12,8 +12,8 @@ from palmette.grammar.acceptance import BYTE_VOCABULARY, accepts
 from palmette.grammar.compiler import GrammarCompiler
 from palmette.grammar.errors import GrammarError, UnsatisfiableConstraint
 from palmette.grammar.matcher import CompiledGrammar
-from palmette.grammar.regex import compile_regex
-from palmette.grammar.rules import RuleSet
+from palmette.grammar.notations.regex import compile_regex
+from palmette.grammar.rules.rule_set import RuleSet
 from palmette.grammar.spec import Choice, Ebnf, JsonSchema, Regex
 
 

@@ -15,8 +15,12 @@ from itertools import product
 
 import msgspec
 
-from .errors import ConstraintTooLarge, GrammarError, UnsatisfiableConstraint, UnsupportedSchema
-from .expression import (
+from ..errors import ConstraintTooLarge, GrammarError, UnsatisfiableConstraint, UnsupportedSchema
+from ..json_text.layout import MAX_INDENTED_DEPTH, JsonLayout
+from ..json_text.numbers import any_integer, any_number, decimal_range, integer_range
+from ..json_text.strings import any_string, define_other_key, quoted, quoted_literal, spelled
+from ..notations.regex import Dialect, parse_regex
+from ..rules.expression import (
     EMPTY,
     NOTHING,
     Chars,
@@ -31,17 +35,13 @@ from .expression import (
     optional,
     repeat,
 )
-from .json_layout import MAX_INDENTED_DEPTH, JsonLayout
-from .json_numbers import any_integer, any_number, decimal_range, integer_range
-from .json_strings import any_string, define_other_key, quoted, quoted_literal, spelled
-from .regex import Dialect, parse_regex
-from .rules import RuleSet
-from .schema_disjoint import DisjointProof, declared_names, is_closed
-from .schema_document import Node, SchemaDocument
-from .schema_facts import ALL_TYPES, MAX_COUNT, TYPES, Conjunct, Group, SchemaFacts, gather_facts
-from .schema_formats import format_expression
-from .schema_values import allowed_values, search_matches
-from .spec import JsonSchema
+from ..rules.rule_set import RuleSet
+from ..spec import JsonSchema
+from .disjoint import DisjointProof, declared_names, is_closed
+from .document import Node, SchemaDocument
+from .facts import ALL_TYPES, MAX_COUNT, TYPES, Conjunct, Group, SchemaFacts, gather_facts
+from .formats import format_expression
+from .values import allowed_values, search_matches
 
 MAX_BRANCHES = 1_000
 MAX_MULTIPLES = 10_000

@@ -9,10 +9,10 @@ import re
 from enum import Enum
 from functools import cache, lru_cache
 
-from .char_set import ALL_CHARS, ASCII_DIGITS, ASCII_SPACE, ASCII_WORD, ECMA_SPACE, CharSet, python_class
-from .errors import ConstraintTooLarge, InvalidRegex, UnsupportedRegex
-from .expression import EMPTY, Chars, Concat, Either, Expression, Literal, Repeat, concat, either, repeat
-from .rules import RuleSet
+from ..errors import ConstraintTooLarge, InvalidRegex, UnsupportedRegex
+from ..rules.char_set import ALL_CHARS, ASCII_DIGITS, ASCII_SPACE, ASCII_WORD, ECMA_SPACE, CharSet, python_class
+from ..rules.expression import EMPTY, Chars, Concat, Either, Expression, Literal, Repeat, concat, either, repeat
+from ..rules.rule_set import RuleSet
 
 MAX_PATTERN_LEN = 100_000
 MAX_NESTING = 50

@@ -11,10 +11,10 @@ over line ends until the next `name ::=`.
 import re
 from dataclasses import dataclass
 
-from .char_set import ALL_CHARS, CharSet
-from .errors import ConstraintTooLarge, InvalidGrammar, shorten
-from .expression import Chars, Expression, Literal, RuleRef, concat, either, repeat
-from .rules import RuleSet
+from ..errors import ConstraintTooLarge, InvalidGrammar, shorten
+from ..rules.char_set import ALL_CHARS, CharSet
+from ..rules.expression import Chars, Expression, Literal, RuleRef, concat, either, repeat
+from ..rules.rule_set import RuleSet
 
 MAX_GRAMMAR_LEN = 500_000
 MAX_NESTING = 100

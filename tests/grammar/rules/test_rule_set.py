@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.grammar.acceptance import BYTE_VOCABULARY, accepts_compiled
-from palmette.grammar.char_set import ALL_CHARS, CharSet
+from palmette.grammar.engines.xgrammar_backend import XGrammarEngine
 from palmette.grammar.errors import UnsatisfiableConstraint
-from palmette.grammar.expression import (
+from palmette.grammar.rules.char_set import ALL_CHARS, CharSet
+from palmette.grammar.rules.expression import (
     Chars,
     Concat,
     Either,
@@ -22,8 +23,7 @@ from palmette.grammar.expression import (
     repeat,
     without_empty,
 )
-from palmette.grammar.rules import RuleSet
-from palmette.grammar.xgrammar_backend import XGrammarEngine
+from palmette.grammar.rules.rule_set import RuleSet
 
 _LEAVES = st.sampled_from(
     [Literal(""), Literal("a"), Literal("ab"), Chars(CharSet.from_text("bc")), Chars(CharSet(()))]

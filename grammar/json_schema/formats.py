@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from .expression import Expression
-from .regex import parse_regex
+from ..notations.regex import parse_regex
+from ..rules.expression import Expression
 
 _HOST_LABEL = "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,20}"
 _HOST = rf"{_HOST_LABEL}(?:\.{_HOST_LABEL}){{0,4}}"

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Iterable
 
-from .char_set import ALL_CHARS, CharSet
-from .errors import ConstraintTooLarge
-from .expression import (
+from ..errors import ConstraintTooLarge
+from ..rules.char_set import ALL_CHARS, CharSet
+from ..rules.expression import (
     EMPTY,
     Chars,
     Concat,
@@ -18,7 +18,7 @@ from .expression import (
     either,
     repeat,
 )
-from .rules import RuleSet
+from ..rules.rule_set import RuleSet
 
 MAX_EXCLUDED_LEN = 2_000
 BLOCK_LEN = 32

@@ -20,8 +20,8 @@ from palmette.grammar.errors import (
     UnsatisfiableConstraint,
     UnsupportedSchema,
 )
-from palmette.grammar.json_schema import compile_schema
-from palmette.grammar.schema_keywords import REFUSED_KEYWORDS
+from palmette.grammar.json_schema.keywords import REFUSED_KEYWORDS
+from palmette.grammar.json_schema.schema_compiler import compile_schema
 from palmette.grammar.spec import JsonSchema
 
 _NAMES = st.sampled_from(["a", "b", "ab", "name", 'q"', "é"])

@@ -1,6 +1,6 @@
 """A choice among strings, checked before anything is made of it."""
 
-from .errors import ConstraintTooLarge, InvalidChoice, shorten
+from ..errors import ConstraintTooLarge, InvalidChoice, shorten
 
 MAX_CHOICES = 1_000_000
 MAX_CHOICES_LEN = 50_000_000

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
-from .errors import ConstraintTooLarge, UnsupportedSchema
-from .expression import matches
-from .regex import Dialect, parse_regex
-from .schema_document import Json, Node
-from .schema_facts import SchemaFacts, type_of
-from .schema_formats import format_expression
+from ..errors import ConstraintTooLarge, UnsupportedSchema
+from ..json_text.json_value import Json
+from ..notations.regex import Dialect, parse_regex
+from ..rules.expression import matches
+from .document import Node
+from .facts import SchemaFacts, type_of
+from .formats import format_expression
 
 MAX_MATCH_WORK = 1_000_000
 

@@ -11,7 +11,7 @@ from palmette.grammar.compiler import GrammarCompiler
 from palmette.grammar.errors import GrammarError, UnsatisfiableConstraint
 from palmette.grammar.spec import JsonSchema, Reading
 
-SUITE = Path(__file__).parents[3] / "shared" / "data" / "json-schema-test-suite"
+SUITE = Path(__file__).parents[4] / "shared" / "data" / "json-schema-test-suite"
 AT_LEAST_RIGHT: dict[tuple[str, str], int] = {
     ("draft2020-12", "tight"): 130,
     ("draft2020-12", "literal"): 150,

@@ -14,8 +14,8 @@ from palmette.grammar.errors import (
     UnsatisfiableConstraint,
     UnsupportedRegex,
 )
-from palmette.grammar.expression import matches
-from palmette.grammar.regex import Dialect, parse_regex
+from palmette.grammar.notations.regex import Dialect, parse_regex
+from palmette.grammar.rules.expression import matches
 from palmette.grammar.spec import Regex
 
 _ATOMS = ["a", "b", "1", "é", ".", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", "[ab]", "[^a]", r"[\d-]", "[a-c1]", r"\.",

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.grammar.acceptance import accepts
-from palmette.grammar.choice_backend import CompiledChoice, SortedVocabulary
 from palmette.grammar.compiler import GrammarCompiler
+from palmette.grammar.engines.choice_backend import CompiledChoice, SortedVocabulary
 from palmette.grammar.errors import InvalidChoice
 from palmette.grammar.spec import Choice
 from palmette.grammar.vocabulary import Vocabulary

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from .errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema
-from .json_numbers import Bound
-from .schema_document import Json, Node, SchemaDocument
-from .schema_formats import ENFORCED_FORMATS, PLAIN_FORMATS
-from .schema_keywords import ANNOTATIONS, ENFORCED_KEYWORDS, KEYWORD_TYPES, REFUSED_KEYWORDS, UNKNOWN_REASON
+from ..errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema
+from ..json_text.json_value import Json
+from ..json_text.numbers import Bound
+from .document import Node, SchemaDocument
+from .formats import ENFORCED_FORMATS, PLAIN_FORMATS
+from .keywords import ANNOTATIONS, ENFORCED_KEYWORDS, KEYWORD_TYPES, REFUSED_KEYWORDS, UNKNOWN_REASON
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 ALL_TYPES = frozenset(TYPES)

@@ -3,8 +3,8 @@
 import pytest
 
 from palmette.grammar.acceptance import accepts
-from palmette.grammar.ebnf import parse_ebnf
 from palmette.grammar.errors import ConstraintTooLarge, InvalidGrammar, UnsatisfiableConstraint
+from palmette.grammar.notations.ebnf import parse_ebnf
 from palmette.grammar.spec import Ebnf
 
 ARITHMETIC = """

@@ -4,12 +4,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
 from urllib.parse import unquote
 
-from .errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema, shorten
-
-Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
+from ..errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema, shorten
+from ..json_text.json_value import Json
 
 MAX_SCHEMA_LEN = 2_000_000
 MAX_DEPTH = 256

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from .char_set import ASCII_DIGITS, CharSet
-from .errors import ConstraintTooLarge
-from .expression import EMPTY, NOTHING, Chars, Expression, Literal, concat, either, optional, repeat
+from ..errors import ConstraintTooLarge
+from ..rules.char_set import ASCII_DIGITS, CharSet
+from ..rules.expression import EMPTY, NOTHING, Chars, Expression, Literal, concat, either, optional, repeat
 
 INTEGER_DIGITS = 18
 """An integer without a bound has at most this many digits, so that it fits 64 bits."""

@@ -3,13 +3,13 @@
 import json
 from decimal import Decimal
 
-from .char_set import CharSet
-from .errors import GrammarError, shorten
-from .expression import EMPTY, Chars, Expression, Literal, Repeat, concat
-from .json_strings import quoted_literal
-from .rules import RuleSet
-from .schema_document import Json
-from .spec import Whitespace
+from ..errors import GrammarError, shorten
+from ..rules.char_set import CharSet
+from ..rules.expression import EMPTY, Chars, Expression, Literal, Repeat, concat
+from ..rules.rule_set import RuleSet
+from ..spec import Whitespace
+from .json_value import Json
+from .strings import quoted_literal
 
 MAX_FLEXIBLE_SPACES = 20
 """Flexible white space holds at most this many characters at one place, lest a model never gets past it."""

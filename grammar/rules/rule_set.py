@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from ..errors import ConstraintTooLarge, UnsatisfiableConstraint
 from .char_set import CharSet
-from .errors import ConstraintTooLarge, UnsatisfiableConstraint
 from .expression import (
     EMPTY,
     NOTHING,

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from .json_numbers import Bound
-from .schema_document import Node
-from .schema_facts import Conjunct, SchemaFacts, is_equal, type_of
+from ..json_text.numbers import Bound
+from .document import Node
+from .facts import Conjunct, SchemaFacts, is_equal, type_of
 
 MAX_PROOF_DEPTH = 3
 Gather = Callable[[tuple[Conjunct, ...]], SchemaFacts]

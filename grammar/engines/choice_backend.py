@@ -17,9 +17,9 @@ from threading import Lock
 
 from torch import Tensor
 
-from .bitmask import check_rollback, check_row, pack_row
-from .expression import shared_len
-from .vocabulary import Vocabulary
+from ..bitmask import check_rollback, check_row, pack_row
+from ..rules.expression import shared_len
+from ..vocabulary import Vocabulary
 
 MAX_CACHED_ROWS = 1_024
 _PAST_UTF8 = b"\xff"  # greater than any byte of UTF-8 text

@@ -15,10 +15,10 @@ import torch
 import xgrammar
 from torch import Tensor
 
-from .bitmask import check_rollback, check_row, pack_row
-from .errors import GrammarError, UnsatisfiableConstraint
-from .rules import RuleSet
-from .vocabulary import Vocabulary
+from ..bitmask import check_rollback, check_row, pack_row
+from ..errors import GrammarError, UnsatisfiableConstraint
+from ..rules.rule_set import RuleSet
+from ..vocabulary import Vocabulary
 
 
 class XGrammarEngine:

@@ -1,0 +1,1 @@
+"""JSON Schema: read, audited, merged, and turned into rules."""

@@ -1,0 +1,1 @@
+"""How JSON values are written: numbers, strings, white space."""

@@ -1,0 +1,1 @@
+"""What constraints are written in: regular expressions, EBNF, choices; read into rules."""

@@ -1,0 +1,1 @@
+"""Languages as data: character sets, expressions over them, and named rules."""
