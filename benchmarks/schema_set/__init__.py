@@ -1,0 +1,1 @@
+"""JSON Schemas as people write them for agents, web interfaces, records and configurations, from trivial to hard."""
