@@ -7,21 +7,19 @@ python benchmarks/bench_cache.py --sizes 10000 3000000 --own-len 512 --json cach
 
 import argparse
 import gc
-import json
 import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cache_sides import BlockTableSide, CacheSide, RadixSide, read_once
 from environment import describe_environment, environment_line
+from result_file import write_result
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path(__file__).parent / "results"
 AIM = 2.0  # an operation's cost at the largest size over that at the smallest, at most
 BATCH = 32  # operations between two looks at the clock
 NUM_SHARERS = 16  # texts that begin alike
@@ -137,11 +135,8 @@ def main(arguments: list[str] | None = None) -> list[Contest]:
     for line in _summary(contests, options, bound_us):
         console.print(line, soft_wrap=True)
     if options.json is not None:
-        path = RESULTS / f"{options.json}.json"
-        path.parent.mkdir(exist_ok=True)
-        figures = _to_json(contests, bound_us)
-        path.write_text(json.dumps({"environment": environment, "options": vars(options), **figures}, indent=2) + "\n")
-        console.print(f"written to {path}", soft_wrap=True)
+        result = {"environment": environment, "options": vars(options), **_to_json(contests, bound_us)}
+        console.print(f"written to {write_result(options.json, result)}", soft_wrap=True)
     return contests
 
 
@@ -217,10 +212,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--head-len", type=int, default=128, help=f"tokens shared by {NUM_SHARERS} texts (default: 128)"
     )
     parser.add_argument("--own-len", type=int, default=64, help="further tokens of each text (default: 64)")
-    parser.add_argument("--json", metavar="NAME", help="write benchmarks/results/NAME.json")
+    parser.add_argument("--json", metavar="PATH", help="write all figures there; a bare NAME is results/NAME.json")
     options = parser.parse_args(arguments)
-    if options.json is not None and Path(options.json).name != options.json:
-        parser.error(f"--json: expected a name, which becomes results/NAME.json, got the path {options.json!r}")
     if min(options.page_size, options.head_len, options.own_len) < 1 or options.own_len % options.page_size:
         parser.error("expected sizes >= 1, and an --own-len of whole pages")
     options.sizes = sorted(options.sizes or ((10_000, 100_000) if options.quick else (10_000, 100_000, 1_000_000)))

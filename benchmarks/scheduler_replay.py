@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import torch
 from scheduler_trace import TraceRequest
+from timed_memory import TimedListener, TimedMemory
 
 from palmette.runtime.branch import Branch
 from palmette.runtime.cache.kv_pool import KVLayout, KVPool
 from palmette.runtime.cache.radix_cache import RadixCache
 from palmette.runtime.config import SchedulerOptions
-from palmette.runtime.memory import Memory
 from palmette.runtime.operations.task import Task
 from palmette.runtime.row import Row
 from palmette.runtime.scheduling.scheduler import Scheduler
@@ -46,8 +46,10 @@ class Figures:
     num_computed_tokens: int = 0
     num_steps: int = 0
     num_preemptions: int = 0
-    decisions_s: list[float] = field(default_factory=list)
+    steps_s: list[float] = field(default_factory=list)
     """Time of each `schedule()`."""
+    decisions_s: list[float] = field(default_factory=list)
+    """The same without the memory's work for the rows that run, but with all that is done for those that wait."""
     changes_s: list[float] = field(default_factory=list)
     """Time of what else a step does to the tree, the waiting rows' matches included."""
     waits: list[int] = field(default_factory=list)
@@ -66,8 +68,11 @@ class Replay:
 
     def __init__(self, options: SchedulerOptions, *, num_tokens: int, page_size: int = 16) -> None:
         pool = KVPool(KVLayout(1, 1, 1, torch.int64), num_tokens // page_size, page_size)
-        self.memory = Memory(pool, RadixCache(pool))
+        self.memory = TimedMemory(pool, RadixCache(pool))
         self.scheduler = Scheduler(options, self.memory, lambda: 0.0)
+        listener = self.memory.cache.listener
+        assert listener is not None, "the scheduler listens to the cache"
+        self.memory.cache.listener = self._listener = TimedListener(listener)
         self.figures = Figures()
         self._arrived: dict[Row, int] = {}
         self._num_rows = 0
@@ -88,9 +93,12 @@ class Replay:
     def step(self) -> None:
         """One pass."""
         figures = self.figures
+        self.memory.rows_s = self._listener.spent_s = 0.0
         begin = time.thread_time()
         shares = self.scheduler.schedule()
         middle = time.thread_time()
+        figures.steps_s.append(middle - begin)
+        figures.decisions_s.append(middle - begin - self.memory.rows_s + self._listener.spent_s)
         figures.num_steps += 1
         is_contended = all(self._num_waiting[tenant] for tenant in self._tenants)
         for share in shares:
@@ -114,7 +122,6 @@ class Replay:
             self.scheduler.remove(row)
             self.memory.release(row.branch)
         figures.num_preemptions = self.scheduler.num_preemptions
-        figures.decisions_s.append(middle - begin)
         figures.changes_s.append(time.thread_time() - middle)
 
     @property

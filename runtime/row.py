@@ -26,7 +26,7 @@ class Row:
     num_followed: int = 0
     """How often it has waited for a prefix that another row was computing."""
     num_match: int = 0
-    """Tokens of the tape that the cache has and that it may take, while it waits."""
+    """What the policies take for the cached part of the tape, while it waits and its text is in no index."""
     charged_len: int = 0
     """How much of the tape its tenant has been charged with."""
     is_private: bool = False

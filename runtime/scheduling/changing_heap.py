@@ -15,6 +15,8 @@ class ChangingHeap(Generic[Item]):
     A new key is pushed beside the old one, which is dropped when it surfaces; so every call costs O(log n), amortised.
     """
 
+    __slots__ = ("_entries", "_heap", "_num_pushes")
+
     def __init__(self) -> None:
         self._entries: dict[Item, tuple[tuple[int, ...], int]] = {}
         self._heap: list[tuple[tuple[int, ...], int, Item]] = []
@@ -55,6 +57,10 @@ class ChangingHeap(Generic[Item]):
                 return item
             heapq.heappop(self._heap)
         return None
+
+    def key_of(self, item: Item) -> tuple[int, ...]:
+        """The key of an item that is in."""
+        return self._entries[item][0]
 
     def first_key(self) -> tuple[int, ...] | None:
         """The smallest key; None if there is none."""

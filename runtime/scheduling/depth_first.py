@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 
 from ..row import Row
 from .policy import Policy
+from .text_node import TextNode
 
 _Key = tuple[str, bytes, tuple[int, int]]
 
@@ -41,7 +42,7 @@ class DepthFirst(Policy):
     def _has_new(self, row: Row) -> bool:
         return row in self._keys
 
-    def _add_new(self, row: Row) -> None:
+    def _add_new(self, row: Row, node: TextNode | None) -> None:  # noqa: ARG002 - what is cached does not matter
         self._keys[row] = _key(row)
         insort(self._order, (self._keys[row], row), key=_sort_key)
 

@@ -4,16 +4,17 @@ from dataclasses import dataclass, field
 
 from ..row import Row
 from .changing_heap import ChangingHeap
+from .match_order import MatchOrder
 from .policy import Policy
 from .tenant_accounts import TenantAccounts
+from .text_node import TextNode
 
 
 @dataclass(eq=False)
 class _Line:
-    """The waiting rows of a tenant."""
+    """The waiting rows of a tenant; their matches are in the order of all tenants."""
 
     by_age: ChangingHeap[Row] = field(default_factory=ChangingHeap)
-    by_match: ChangingHeap[Row] = field(default_factory=ChangingHeap)
     num_served: int = 0
 
 
@@ -56,7 +57,7 @@ class FairPrefixMatch(Policy):
         self.min_charge = min_charge
         self.accounts = TenantAccounts(quantum)
         self._lines: dict[str, _Line] = {}
-        self._num_rows = 0
+        self._by_match = MatchOrder()
         # Every tenant with rows waiting is in exactly one of these: by the row it would send; by its next round.
         self._awake: ChangingHeap[str] = ChangingHeap()
         self._asleep: ChangingHeap[str] = ChangingHeap()
@@ -93,16 +94,29 @@ class FairPrefixMatch(Policy):
         """For what a row computes beyond what it was charged with at first."""
         self.accounts.charge(row.ticket.terms.tenant, num_tokens)
 
+    def take_out(self, node: TextNode) -> None:
+        """See `Policy`."""
+        self._by_match.take_out(node)
+
+    def put_back(self, node: TextNode) -> None:
+        """See `Policy`."""
+        self._by_match.put_back(node)
+        for tenant in node.lines:
+            self._place(tenant, self._lines[tenant])
+
+    def check_integrity(self) -> None:
+        """See `Policy`."""
+        self._by_match.check_integrity()
+
     # --- rows
 
     def _num_new(self) -> int:
-        return self._num_rows
+        return len(self._by_match)
 
     def _has_new(self, row: Row) -> bool:
-        line = self._lines.get(row.ticket.terms.tenant)
-        return line is not None and row in line.by_age
+        return row in self._by_match
 
-    def _add_new(self, row: Row) -> None:
+    def _add_new(self, row: Row, node: TextNode | None) -> None:
         tenant = row.ticket.terms.tenant
         line = self._lines.get(tenant)
         if line is None:
@@ -110,23 +124,20 @@ class FairPrefixMatch(Policy):
         if not line.by_age:
             self.accounts.begin(tenant)
         line.by_age.set(row, row.arrival)
-        line.by_match.set(row, _by_match(row))
-        self._num_rows += 1
+        self._by_match.add(row, tenant, node)
         self._place(tenant, line)
 
     def _remove_new(self, row: Row) -> None:
         tenant = row.ticket.terms.tenant
         line = self._lines[tenant]
         line.by_age.discard(row)
-        line.by_match.discard(row)
-        self._num_rows -= 1
+        self._by_match.remove(row, tenant)
         self._place(tenant, line)
 
     def _refresh_new(self, row: Row) -> None:
         tenant = row.ticket.terms.tenant
-        line = self._lines[tenant]
-        line.by_match.set(row, _by_match(row))
-        self._place(tenant, line)
+        self._by_match.refresh(row, tenant)
+        self._place(tenant, self._lines[tenant])
 
     # --- tenants
 
@@ -135,7 +146,7 @@ class FairPrefixMatch(Policy):
             tenant = self._awake.first()
             if tenant is not None:
                 if self.accounts.deficit(tenant) > 0:
-                    return _next_of(self._lines[tenant], self.oldest_every)
+                    return self._next_of(tenant)
                 self._awake.discard(tenant)
                 self._put_asleep(tenant)
             elif not self._wake_tenants():
@@ -171,21 +182,19 @@ class FairPrefixMatch(Policy):
         self._asleep.set(tenant, (self.accounts.next_round(tenant),))
 
     def _place_awake(self, tenant: str, line: _Line) -> None:
-        row = _next_of(line, self.oldest_every)
         is_for_age = _is_turn_of_oldest(line, self.oldest_every)
+        key = line.by_age.first_key() if is_for_age else self._by_match.first_key(tenant)
+        assert key is not None, "a tenant without rows has no line"
         # A turn of the oldest is not put off: it comes before the longest match of another tenant.
-        self._awake.set(tenant, (0, *row.arrival) if is_for_age else (1, *_by_match(row)))
+        self._awake.set(tenant, (0, *key) if is_for_age else (1, *key))
 
-
-def _by_match(row: Row) -> tuple[int, ...]:
-    return (-row.num_match, *row.arrival)
+    def _next_of(self, tenant: str) -> Row:
+        line = self._lines[tenant]
+        is_for_age = _is_turn_of_oldest(line, self.oldest_every)
+        row = line.by_age.first() if is_for_age else self._by_match.first(tenant)
+        assert row is not None, "a tenant without rows has no line"
+        return row
 
 
 def _is_turn_of_oldest(line: _Line, oldest_every: int) -> bool:
     return line.num_served % oldest_every == oldest_every - 1
-
-
-def _next_of(line: _Line, oldest_every: int) -> Row:
-    row = (line.by_age if _is_turn_of_oldest(line, oldest_every) else line.by_match).first()
-    assert row is not None, "a tenant without rows has no line"
-    return row

@@ -1,10 +1,11 @@
-"""The policies that order rows by one key: by arrival, by cached prefix, by priority."""
+"""The policies that order rows by one key of each: by arrival, by priority."""
 
 from abc import abstractmethod
 
 from ..row import Row
 from .changing_heap import ChangingHeap
 from .policy import Policy
+from .text_node import TextNode
 
 
 class KeyedPolicy(Policy):
@@ -28,7 +29,7 @@ class KeyedPolicy(Policy):
     def _has_new(self, row: Row) -> bool:
         return row in self._rows
 
-    def _add_new(self, row: Row) -> None:
+    def _add_new(self, row: Row, node: TextNode | None) -> None:  # noqa: ARG002 - what is cached does not matter
         self._rows.set(row, self.key(row))
 
     def _remove_new(self, row: Row) -> None:
@@ -38,7 +39,7 @@ class KeyedPolicy(Policy):
         return self._rows.first()
 
     def _refresh_new(self, row: Row) -> None:
-        self._rows.set(row, self.key(row))
+        """What is cached does not matter."""
 
 
 class FirstComeFirstServed(KeyedPolicy):
@@ -53,18 +54,6 @@ class FirstComeFirstServed(KeyedPolicy):
         return num_older
 
 
-class LongestPrefixMatch(KeyedPolicy):
-    """Rows with the longest cached prefix first, so that it is used before it is evicted; ties by arrival.
-
-    RadixAttention's order (Zheng et al. 2023, arXiv:2312.07104, section 3). A row whose prefix nobody has cached may
-    wait as long as there are others.
-    """
-
-    def key(self, row: Row) -> tuple[int, ...]:
-        """The longest match, then the arrival."""
-        return (-row.num_match, *row.arrival)
-
-
 class HighestPriority(KeyedPolicy):
     """By priority, the highest first; ties by arrival. Who has more of it also yields to nobody who has less.
 
@@ -75,9 +64,9 @@ class HighestPriority(KeyedPolicy):
         """The priority, then the arrival."""
         return (-row.ticket.terms.priority, *row.arrival)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, node: TextNode | None = None) -> None:
         """Rows that were preempted have no precedence over a higher priority."""
-        self._add_new(row)
+        self._add_new(row, node)
 
     def key(self, row: Row) -> tuple[int, ...]:
         """The seniority."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from ..row import Row
 from .changing_heap import ChangingHeap
+from .text_node import TextNode
 
 
 class Policy(ABC):
@@ -11,7 +12,7 @@ class Policy(ABC):
 
         add --> waiting --(first, remove, serve)--> let in --(charge)--> ... --(preempted: add)--> waiting
                   |  ^
-                  +--+ refresh: the cache has gained or lost something of the row's text
+                  +--+ take_out, put_back: the cache has gained or lost something of the texts of many rows
 
     Rows that were preempted have been chosen once, and paid for: they come before all others, in order of seniority.
     """
@@ -33,12 +34,16 @@ class Policy(ABC):
         """
         return row.arrival
 
-    def add(self, row: Row) -> None:
-        """Let a row wait; `row.num_match` is known."""
+    def add(self, row: Row, node: TextNode | None = None) -> None:
+        """Let a row wait.
+
+        `node`: where its text ends among those that wait, which says how much of it is cached; without one it is
+        `row.num_match`.
+        """
         if row.num_preemptions:
             self._returning.set(row, self.seniority(row))
         else:
-            self._add_new(row)
+            self._add_new(row, node)
 
     def remove(self, row: Row) -> None:
         """Take out a row that waits here."""
@@ -50,9 +55,18 @@ class Policy(ABC):
         return self._returning.first() or self._first_new()
 
     def refresh(self, row: Row) -> None:
-        """`row.num_match` is another now."""
+        """`row.num_match` is another now, of a row without a node."""
         if row not in self._returning:
             self._refresh_new(row)
+
+    def take_out(self, node: TextNode) -> None:  # noqa: B027 - not every policy looks at matches
+        """The rows under a node are about to get another match, or other nodes above them: leave them out."""
+
+    def put_back(self, node: TextNode) -> None:  # noqa: B027 - as above
+        """They have them."""
+
+    def check_integrity(self) -> None:  # noqa: B027 - as above
+        """Raise AssertionError unless the rows are where their matches put them."""
 
     def serve(self, row: Row, num_tokens: int) -> None:  # noqa: B027 - not every policy counts
         """A row has been removed and let in for the first time: `num_tokens` are to be computed until it can write."""
@@ -76,7 +90,7 @@ class Policy(ABC):
     def _has_new(self, row: Row) -> bool: ...
 
     @abstractmethod
-    def _add_new(self, row: Row) -> None: ...
+    def _add_new(self, row: Row, node: TextNode | None) -> None: ...
 
     @abstractmethod
     def _remove_new(self, row: Row) -> None: ...

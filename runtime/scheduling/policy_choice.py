@@ -3,7 +3,8 @@
 from ..config import SchedulerOptions
 from .depth_first import DepthFirst
 from .fair_prefix_match import FairPrefixMatch
-from .keyed_policies import FirstComeFirstServed, HighestPriority, LongestPrefixMatch
+from .keyed_policies import FirstComeFirstServed, HighestPriority
+from .longest_prefix_match import LongestPrefixMatch
 from .policy import Policy
 
 

@@ -30,17 +30,16 @@ class PrefixSharing:
         return len(self._leader_of)
 
     def find_leader(self, row: Row) -> Row | None:
-        """A row that is just computing at least one more page of what this one needs. O(leaders there + page)."""
+        """A row that is just computing at least one more page of what this one needs. O(leaders that it shares
+        a page more with + branchings of its text)."""
         branch = row.branch
         if branch.num_computed or row.match_limit is not None or row.is_private or row.num_followed >= _MAX_FOLLOWED:
             return None
-        place = self._index.place_of(row)
-        end = (row.num_match // self._page_size + 1) * self._page_size
-        if not place.leaders or end >= len(branch.token_ids):
+        end = (self._index.match_len(row) // self._page_size + 1) * self._page_size
+        if end >= len(branch.token_ids):
             return None
-        wanted = branch.token_ids[place.depth : end]
-        for leader in place.leaders:
-            if leader.task.compute_len >= end and leader.branch.token_ids[place.depth : end] == wanted:
+        for leader in self._index.leaders_of(row, end):
+            if leader.task.compute_len >= end:
                 return leader
         return None
 

@@ -47,7 +47,7 @@ class Scheduler:
         self._clock = clock
         self.policy = make_policy(options)
         self.admission = Admission(options)
-        self._index = WaitingIndex(memory.cache, self._hear_of_match) if memory.is_caching else None
+        self._index = WaitingIndex(memory.cache, self.policy) if memory.is_caching else None
         self._sharing = PrefixSharing(self._index, memory.pool.page_size) if self._index is not None else None
         self._waiting: dict[Row, None] = {}
         self.running: list[Row] = []
@@ -87,8 +87,8 @@ class Scheduler:
             self._stop_running(row)
         else:
             del self._waiting[row]
-            self._leave_index(row)
             self._leave_line(row)
+            self._leave_index(row)
 
     def schedule(self) -> list[RowShare]:
         """The rows of the next pass, with the memory they need reserved; empty if no row has anything to compute."""
@@ -122,6 +122,7 @@ class Scheduler:
         assert set(self._by_seniority) == {*self._waiting, *self.running}
         if self._index is not None:
             self._index.check_integrity()
+        self.policy.check_integrity()
 
     # --- rows that wait
 
@@ -129,14 +130,7 @@ class Scheduler:
         row.is_running = False
         self._waiting[row] = None
         row.num_match = row.branch.num_computed
-        if self._index is not None and not row.is_private:
-            self._index.add(row)
-        self.policy.add(row)
-
-    def _hear_of_match(self, row: Row) -> None:
-        """The tree has gained or lost something of a row's text."""
-        if row in self.policy:
-            self.policy.refresh(row)
+        self.policy.add(row, self._index.add(row) if self._index is not None and not row.is_private else None)
 
     def _set_aside(self, row: Row) -> bool:
         """Let a row follow another that is computing what it begins with; False if there is no such."""
@@ -160,7 +154,7 @@ class Scheduler:
         self._index.remove(row)
         for each in self._sharing.followers(row):
             self._sharing.free(each)
-            self.policy.add(each)
+            self.policy.add(each, self._index.node_of(each))
 
     def _stop_leading(self) -> None:
         """Rows that have computed their prompts have no more to give to those that follow them."""
@@ -186,18 +180,18 @@ class Scheduler:
             if not row.task.is_done and not self._grant(row, can_preempt=row is self.most_senior):
                 self._go_back(row)
                 return
+            self._leave_line(row)
             self._serve(row)
 
     def _start(self, row: Row) -> None:
         """Make a waiting row a running one. It keeps its place among those that wait until it is certain."""
         branch = row.branch
         del self._waiting[row]
-        if not row.is_private and row.num_pending > 1:
-            # An earlier run of the same program may have computed what comes after this branch's own pages, too.
-            num_match = self._memory.num_match(branch, row.match_limit)
-            if num_match > branch.num_computed:
-                self._memory.release(branch)
-                self._memory.attach(branch, row.match_limit)
+        num_match = self._index.match_len(row) if self._index is not None and not row.is_private else 0
+        # An earlier run of the same program may have computed what comes after this branch's own pages, too.
+        if row.num_pending > 1 and num_match > branch.num_computed:
+            self._memory.release(branch)
+            self._memory.attach(branch, row.match_limit)
         self.running.append(row)
         row.is_running = True
 
@@ -209,8 +203,7 @@ class Scheduler:
         self._waiting[row] = None
 
     def _serve(self, row: Row) -> None:
-        """A row that was started goes into the pass."""
-        self._leave_line(row)
+        """A row that was started and does not wait any more goes into the pass."""
         if row.cached_tokens is None:
             row.cached_tokens = row.branch.num_computed
             row.charged_len = row.task.compute_len
@@ -249,6 +242,7 @@ class Scheduler:
         for branch in self._memory.holders:
             self._memory.release(branch)
         row.is_private = True
+        self._leave_line(row)
         self._leave_index(row)
         self._start(row)
         self._grant(row, can_preempt=False)

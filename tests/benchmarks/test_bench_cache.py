@@ -36,10 +36,9 @@ def test_both_sides_know_and_forget_the_same() -> None:
     assert answers[0] == answers[1] == [16] * 4 + [4, 16, 8, 8, 16, 8, 0]
 
 
-def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiny_run(tmp_path: Path) -> None:
     bench = load("bench_cache")
-    monkeypatch.setattr(bench, "RESULTS", tmp_path)
-    contests = bench.main(["--sizes", "5000", "20000", "--rounds", "2", "--json", "tiny"])
+    contests = bench.main(["--sizes", "5000", "20000", "--rounds", "2", "--json", str(tmp_path / "tiny.json")])
     assert [(each.side.name, each.num_tokens) for each in contests[::2]] == [
         ("radix tree", 5000),
         ("radix tree", 20000),
@@ -52,6 +51,10 @@ def test_a_tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(value > 0 for value in each["median_us"].values())
 
 
-def test_a_path_is_no_name() -> None:
-    with pytest.raises(SystemExit):
-        load("bench_cache").main(["--json", "somewhere/else"])
+def test_a_bare_name_is_a_file_among_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result_file = load("result_file")
+    monkeypatch.setattr(result_file, "RESULTS", tmp_path / "results")
+    assert result_file.write_result("tiny", {"one": 1}) == tmp_path / "results" / "tiny.json"
+    path = tmp_path / "some" / "where.json"
+    assert result_file.write_result(str(path), {"two": 2}) == path
+    assert json.loads(path.read_text()) == {"two": 2}

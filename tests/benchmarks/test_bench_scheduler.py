@@ -19,9 +19,19 @@ def test_it_prints_its_tables(
 ) -> None:
     import bench_scheduler
 
-    monkeypatch.setattr(bench_scheduler, "RESULTS", tmp_path)
     monkeypatch.setattr(bench_scheduler, "NUM_STEPS", 5)
-    arguments = ["--queued", "20", "--requests", "60", "--seeds", "1", "--cache-tokens", "8000", "--json", "tiny"]
+    arguments = [
+        "--queued",
+        "20",
+        "--requests",
+        "60",
+        "--seeds",
+        "1",
+        "--cache-tokens",
+        "8000",
+        "--json",
+        str(tmp_path / "tiny.json"),
+    ]
     result = bench_scheduler.main([*arguments, "--policies", "fair-lpm", "fcfs"])
     printed = capsys.readouterr().out
     for expected in ("Decisions", "Policies on the same traces", "most less least", "fair-lpm: at least"):

@@ -30,9 +30,9 @@ class WaitWatch:
         self._tenants: set[str] = set()
         add, remove, serve = policy.add, policy.remove, policy.serve
 
-        def hear_add(row: Row) -> None:
+        def hear_add(row: Row, *rest: object) -> None:
             self._come(row)
-            add(row)
+            add(row, *rest)
 
         def hear_remove(row: Row) -> None:
             if row in self._waits:

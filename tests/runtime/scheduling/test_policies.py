@@ -167,12 +167,8 @@ class Crowd:
         self.check_gaps()
 
     def serve_next(self, cost: int, num_to_write: int) -> None:
-        row = self.policy.first()
-        assert row is not None
+        row, running = self.next_with_room()
         tenant = tenant_of(row)
-        running = self.running[tenant]
-        if len(running) == self.max_running_rows:
-            self.write(tenant, running[0][1])
         counted = self.waiting[row]
         bound = self.policy.wait_bound(
             counted.num_older,
@@ -188,6 +184,19 @@ class Crowd:
         self.charged[tenant] += max(cost, self.policy.min_charge)
         running.append((row, num_to_write))
         self.check_gaps()
+
+    def next_with_room(self) -> tuple[Row, list[tuple[Row, int]]]:
+        """Whose turn it is when its tenant may run one row more, and the tenant's running rows.
+
+        The policy is asked again after a row has ended to make room: what that row wrote last has been charged by then.
+        """
+        while True:
+            row = self.policy.first()
+            assert row is not None
+            running = self.running[tenant_of(row)]
+            if len(running) < self.max_running_rows:
+                return row, running
+            self.write(tenant_of(row), running[0][1])
 
     def write(self, tenant: str, num_tokens: int) -> None:
         """The tenant's oldest running row writes, or ends if it has nothing left to write."""
