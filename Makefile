@@ -1,6 +1,6 @@
 # One command a need. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench format clean
+.PHONY: help run test soak mutants check bench format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,6 +26,9 @@ test: $(STAMP) ## all tests (on a CPU, with one thread)
 
 soak: $(STAMP) ## random runs of the simulated engine for MINUTES=10, with JOBS=1 processes
 	@$(BIN)/python tests/simulation/soak.py --minutes $(or $(MINUTES),10) --jobs $(or $(JOBS),1)
+
+mutants: $(STAMP) ## whether the simulation notices small faults of the engine, with JOBS=1 processes
+	@$(BIN)/python tests/simulation/mutants/run.py --jobs $(or $(JOBS),1)
 
 check: $(STAMP) ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -22,6 +22,8 @@ from .lang.errors import (
     NotTraceable,
     PalmetteError,
     ProgramError,
+    ProgramRefused,
+    ProgramTimeout,
     StateError,
     UnsupportedTool,
     VariableNotSet,
@@ -47,6 +49,7 @@ from .lang.program import Function, function
 from .lang.sampling_params import SamplingParams
 from .lang.state import ProgramState
 from .lang.state_group import StateGroup
+from .lang.terms import Terms
 from .lang.value import Value
 from .runtime.errors import EngineError
 
@@ -79,10 +82,13 @@ __all__ = [
     "PalmetteError",
     "Plan",
     "ProgramError",
+    "ProgramRefused",
     "ProgramState",
+    "ProgramTimeout",
     "SamplingParams",
     "StateError",
     "StateGroup",
+    "Terms",
     "Thought",
     "ToolCall",
     "ToolFunction",

@@ -23,23 +23,33 @@ def accepts(constraint: Constraint, text: str | bytes) -> bool:
 
 def accepts_compiled(compiled: CompiledGrammar, text: str | bytes) -> bool:
     """The same for a constraint already compiled for `BYTE_VOCABULARY`."""
+    return refused_at(compiled, text) is None
+
+
+def refused_at(compiled: CompiledGrammar, text: str | bytes) -> int | None:
+    """How many bytes of `text` are accepted before one that may not follow; None: all, and the text may end there.
+
+    Its length where all may follow, but the text may not end. `compiled` for `BYTE_VOCABULARY`.
+    """
     import torch
 
     from .bitmask import is_allowed
 
     matcher = compiled.new_matcher()
     row = torch.zeros(BYTE_VOCABULARY.mask_words, dtype=torch.int32)  # [mask_words]
+    num_accepted = 0
     for byte in text.encode(errors="surrogatepass") if isinstance(text, str) else text:
         matcher.fill_bitmask(row)
         may_follow = is_allowed(row, byte)
-        if matcher.accept_token(byte) is not may_follow:
-            raise AssertionError(f"byte {byte}: the mask says {may_follow}, accept_token says {not may_follow}")
+        if matcher.accept(byte) is not may_follow:
+            raise AssertionError(f"byte {byte}: the mask says {may_follow}, accept says {not may_follow}")
         if not may_follow:
-            return False
+            return num_accepted
+        num_accepted += 1
     matcher.fill_bitmask(row)
     may_stop = is_allowed(row, STOP_TOKEN_ID)
     assert may_stop is matcher.is_completed, f"end: the mask says {may_stop}, is_completed {matcher.is_completed}"
-    return may_stop
+    return None if may_stop else num_accepted
 
 
 @cache

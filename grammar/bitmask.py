@@ -8,10 +8,10 @@ from torch import Tensor
 
 def pack_row(token_ids: Iterable[int], mask_words: int) -> Tensor:
     """A row that allows `token_ids`: [mask_words] int32; bit `i` of word `w` stands for token `32 * w + i`."""
-    words = [0] * mask_words
+    packed = bytearray(4 * mask_words)  # little-endian words: token `i` is bit `i % 8` of byte `i // 8`
     for token_id in token_ids:
-        words[token_id // 32] |= 1 << (token_id % 32)
-    return torch.tensor([word - (1 << 32) if word >= 1 << 31 else word for word in words], dtype=torch.int32)
+        packed[token_id >> 3] |= 1 << (token_id & 7)
+    return torch.frombuffer(packed, dtype=torch.int32)
 
 
 def allowed_token_ids(row: Tensor) -> list[int]:

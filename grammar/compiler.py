@@ -1,5 +1,8 @@
 """GrammarCompiler: constraints made ready for one vocabulary, each once, the recent ones kept.
 
+    constraint --prepare()--> PreparedGrammar --compile_prepared()--> CompiledGrammar
+                front.py       no vocabulary    engines, guards
+
 The engines (and torch) are imported when the first constraint is compiled, not with this module.
 """
 
@@ -8,37 +11,55 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from .errors import GrammarError, shorten
-from .json_schema.schema_compiler import compile_schema
+from .engines.engine_set import EngineSet
+from .front import PreparedGrammar, prepare
+from .json_schema.audit import warn_of_dropped
 from .matcher import CompiledGrammar
-from .notations.choice import check_choices
-from .notations.ebnf import parse_ebnf
-from .notations.regex import compile_regex
-from .rules.rule_set import RuleSet
-from .spec import Choice, Constraint, Ebnf, JsonSchema, Regex
+from .spec import Choice, Constraint
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from .engines.choice_backend import SortedVocabulary
-    from .engines.xgrammar_backend import XGrammarEngine
+    from .compiling.compile_service import CompileService
+
+MAX_CACHED_BYTES = 256 * 1024 * 1024
+
+
+def compile_prepared(prepared: PreparedGrammar, engines: EngineSet, serialized: str | None = None) -> CompiledGrammar:
+    """What `prepared` comes to over the vocabulary of `engines`; raises `GrammarError`. `serialized`: of its choice."""
+    compiled = engines.compile(prepared.choice, serialized)
+    if prepared.guards is None:
+        return compiled
+    from .guards.guarded_grammar import GuardedGrammar
+
+    return GuardedGrammar(compiled, prepared.guards, engines.vocabulary)
 
 
 class GrammarCompiler:
-    """Compiles constraints for `vocabulary` and keeps the `max_cached` most recently used.
+    """Compiles constraints for `vocabulary` and keeps the most recently used.
 
-    Thread-safe: the same constraint asked for by several threads at once is compiled once. Failures are not kept.
+    Kept are at most `max_cached` of them and at most `max_cached_bytes` of memory, as far as their engines know it;
+    the latest is kept whatever it takes. Thread-safe: the same constraint asked for by several threads at once is
+    compiled once. Failures are not kept. With a `service`, what may take long or go wrong is done in its processes.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, max_cached: int = 128) -> None:
-        if max_cached < 1:
-            raise ValueError(f"max_cached: expected at least 1, got {max_cached}")
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        max_cached: int = 1_024,
+        max_cached_bytes: int = MAX_CACHED_BYTES,
+        service: "CompileService | None" = None,
+    ) -> None:
+        for name, value in (("max_cached", max_cached), ("max_cached_bytes", max_cached_bytes)):
+            if value < 1:
+                raise ValueError(f"{name}: expected at least 1, got {value}")
         self.vocabulary = vocabulary
         self.max_cached = max_cached
+        self.max_cached_bytes = max_cached_bytes
+        self._engines = EngineSet(vocabulary)
+        self._service = service
         self._cache: OrderedDict[Constraint, Future[CompiledGrammar]] = OrderedDict()
         self._lock = Lock()
-        self._engine_lock = Lock()
-        self._xgrammar_engine: XGrammarEngine | None = None
-        self._sorted_vocabulary: SortedVocabulary | None = None
 
     def compile(self, constraint: Constraint) -> CompiledGrammar:
         """The compiled form of `constraint`; raises the errors of `grammar.errors`."""
@@ -49,11 +70,15 @@ class GrammarCompiler:
                 future = Future()
                 self._cache[constraint] = future
             self._cache.move_to_end(constraint)
-            while len(self._cache) > self.max_cached:
-                self._cache.popitem(last=False)
         if is_owner:
             self._fulfil(future, constraint)
         return future.result()
+
+    @property
+    def num_cached_bytes(self) -> int:
+        """Memory that the grammars kept take now, as far as their engines know it; some grow while they are used."""
+        with self._lock:
+            return sum(map(_num_bytes, self._cache.values()))
 
     def __len__(self) -> int:
         return len(self._cache)
@@ -66,43 +91,28 @@ class GrammarCompiler:
                 if self._cache.get(constraint) is future:
                     del self._cache[constraint]
             future.set_exception(error)
+        else:
+            self._evict()
 
     def _compile(self, constraint: Constraint) -> CompiledGrammar:
-        match constraint:
-            case Choice(choices):
-                return self._compile_choice(check_choices(choices))
-            case Regex(pattern):
-                return self._compile_rules(compile_regex(pattern))
-            case Ebnf(grammar, root):
-                return self._compile_rules(parse_ebnf(grammar, root))
-            case JsonSchema():
-                compiled = compile_schema(constraint)
-                return (
-                    self._compile_rules(compiled) if isinstance(compiled, RuleSet) else self._compile_choice(compiled)
-                )
-            case _:
-                raise GrammarError(f"constraint: expected Regex, JsonSchema, Choice or Ebnf, got {shorten(constraint)}")
+        # A choice is read in one pass over its texts: nothing about it can take long.
+        if self._service is None or isinstance(constraint, Choice):
+            return compile_prepared(prepare(constraint), self._engines)
+        compiled = self._service.compile(constraint)
+        warn_of_dropped(compiled.prepared.audit)
+        return compile_prepared(compiled.prepared, self._engines, compiled.serialized)
 
-    def _compile_rules(self, rules: RuleSet) -> CompiledGrammar:
-        return self._xgrammar().compile(rules)
+    def _evict(self) -> None:
+        """Drop the least recently used until both bounds hold; what is still being compiled counts for nothing."""
+        with self._lock:
+            sizes = [(constraint, _num_bytes(future)) for constraint, future in self._cache.items()]
+            num_bytes = sum(size for _, size in sizes)
+            for constraint, size in sizes[:-1]:
+                if len(self._cache) <= self.max_cached and num_bytes <= self.max_cached_bytes:
+                    return
+                del self._cache[constraint]
+                num_bytes -= size
 
-    def _compile_choice(self, choices: tuple[str, ...]) -> CompiledGrammar:
-        from .engines.choice_backend import CompiledChoice
 
-        return CompiledChoice(choices, self._sorted())
-
-    def _xgrammar(self) -> "XGrammarEngine":
-        from .engines.xgrammar_backend import XGrammarEngine
-
-        with self._engine_lock:
-            if self._xgrammar_engine is None:
-                self._xgrammar_engine = XGrammarEngine(self.vocabulary)
-            return self._xgrammar_engine
-
-    def _sorted(self) -> "SortedVocabulary":
-        from .engines.choice_backend import SortedVocabulary
-
-        with self._engine_lock:
-            if self._sorted_vocabulary is None:
-                self._sorted_vocabulary = SortedVocabulary(self.vocabulary)
-            return self._sorted_vocabulary
+def _num_bytes(future: Future[CompiledGrammar]) -> int:
+    return future.result().num_bytes if future.done() and future.exception() is None else 0

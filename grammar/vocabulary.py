@@ -1,6 +1,8 @@
 """Vocabulary: the bytes of every token, as the matchers see them."""
 
 import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from functools import cached_property
 
 
@@ -53,6 +55,17 @@ class Vocabulary:
         """The ids of tokens with text, in the order of their bytes: tokens that share a prefix lie together."""
         texts = self.text_tokens
         return tuple(sorted((token_id for token_id, text in enumerate(texts) if text), key=texts.__getitem__))
+
+    @cached_property
+    def sorted_texts(self) -> tuple[bytes, ...]:
+        """The texts of `sorted_token_ids`, in the same order."""
+        return tuple(self.text_tokens[token_id] for token_id in self.sorted_token_ids)
+
+    def token_ids_beginning(self, prefix: bytes) -> Sequence[int]:
+        """The tokens whose text begins with `prefix`, in the order of their bytes. O(log vocab_size)."""
+        first = bisect_left(self.sorted_texts, prefix)
+        end = bisect_right(self.sorted_texts, prefix, first, key=lambda text: text[: len(prefix)])
+        return self.sorted_token_ids[first:end]
 
     @cached_property
     def digest(self) -> str:

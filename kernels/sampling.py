@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .philox import GUMBEL_RANGE, gumbel, gumbel_at
+from .token_bitmask import apply_token_bitmask
 
 _WEIGHT_ONE: Final = 2**40
 """Probabilities are added in fixed point; the most likely token weighs this, one of less than 2**-40 of it nothing."""
@@ -121,6 +122,20 @@ def draw_tokens(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
 def log_probabilities(logits: Tensor) -> Tensor:
     """log_softmax of one row: [vocab_size] float32 -> [vocab_size] float64."""
     return torch.log_softmax(logits, dim=-1, dtype=torch.float64)
+
+
+def log_allowed_mass(logits: Tensor, bitmask: Tensor, token_ids: Tensor) -> Tensor:
+    """The log of the probability that the allowed tokens have: logsumexp over them minus logsumexp over all.
+
+    logits: [num_rows, vocab_size] float32, finite or -inf; bitmask: [num_rows, mask_words] int32, on the same device;
+    token_ids: [num_rows] int64, an allowed token of each row, with a finite logit. Returns [num_rows] float64, <= 0.
+    What the mask removes makes a token more likely by as much, so two log-softmaxes and a look at one token do, where
+    sums of exponentials would underflow. Two passes over the logits.
+    """
+    masked = logits.clone()
+    apply_token_bitmask(masked, bitmask)
+    of_all, of_allowed = (torch.log_softmax(each, dim=-1).gather(1, token_ids[:, None]) for each in (logits, masked))
+    return (of_all - of_allowed)[:, 0].double().clamp_(max=0)
 
 
 def top_tokens(values: Tensor, num_tokens: int) -> Tensor:

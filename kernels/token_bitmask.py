@@ -1,8 +1,10 @@
 """Packed masks of allowed tokens: bit `token_id % 32` of word `token_id // 32` says whether the token may come next."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,6 +32,23 @@ def pack_token_bitmask(allowed: Tensor) -> Tensor:
     weights = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=allowed.device)
     as_bytes = (padded.view(num_rows, -1, 8).to(torch.uint8) * weights).sum(dim=-1, dtype=torch.uint8)
     return as_bytes.view(torch.int32)
+
+
+def count_up_to_two(bitmask: Tensor) -> list[int]:
+    """How many tokens each row allows: 0, 1, or 2 for more; bitmask: [num_rows, mask_words] int32 on the CPU."""
+    assert bitmask.dtype == torch.int32, f"token bitmask: expected int32 words, got {bitmask.dtype}"
+    words = bitmask.numpy().view(np.uint32)
+    num_words = np.count_nonzero(words, axis=1)
+    has_two_in_a_word = np.count_nonzero(words & (words - np.uint32(1)), axis=1) > 0
+    counts: list[int] = np.where(has_two_in_a_word, 2, np.minimum(num_words, 2)).tolist()
+    return counts
+
+
+def forbid_tokens(row: Tensor, token_ids: Iterable[int]) -> None:
+    """Clear the bits of some tokens of one row, in place; row: [mask_words] int32 on the CPU."""
+    words = row.numpy().view(np.uint32)
+    for token_id in token_ids:
+        words[token_id // _BITS_PER_WORD] &= np.uint32(0xFFFFFFFF ^ (1 << token_id % _BITS_PER_WORD))
 
 
 def apply_token_bitmask(logits: Tensor, bitmask: Tensor) -> None:

@@ -1,12 +1,13 @@
 """The port: what the language needs of whatever runs its programs."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from .errors import InvalidArgument
 from .events import BranchEnded, Event
 from .ir import Operation
 from .plan import Plan
+from .terms import DEFAULT_TERMS, Terms
 
 
 class Branch(Protocol):
@@ -52,8 +53,15 @@ class HoldingBranch(Branch, Protocol):
 class Backend(Protocol):
     """Runs programs."""
 
-    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> Branch:
-        """A new, empty branch. `seed`: the key of all its noise; `cache_salt`: shares cache only with its equals."""
+    async def open_branch(
+        self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS
+    ) -> Branch:
+        """A new, empty branch. `seed`: the key of all its noise; `cache_salt`: shares cache only with its equals.
+
+        `terms` hold for all that is run on it and on those forked from it, together: its opening is the arrival that
+        their times are counted from. What they end fails with an error that is `OutOfTime`; what a full queue keeps
+        out fails with one that is `QueueRefusal`.
+        """
         ...
 
     async def aflush_cache(self) -> None:
@@ -93,15 +101,35 @@ class PlanBackend(Backend, Protocol):
         *,
         seed: int | None = None,
         cache_salt: str = "",
+        terms: Terms = DEFAULT_TERMS,
         is_streaming: bool = False,
     ) -> PlanRun:
         """Begin `plan`, which has no open arguments; returns at once.
 
         roots: the live branches that roots of the plan go on with; a root that is not among them is opened, with
-        `seed` and `cache_salt` as in `open_branch`. Unless `is_streaming`, the text of an operation may come in one
-        piece, with its value.
+        `seed`, `cache_salt` and `terms` as in `open_branch`; a plan that goes on with live branches does so on their
+        terms, and on their time. Unless `is_streaming`, the text of an operation may come in one piece, with its value.
         """
         ...
+
+
+@runtime_checkable
+class OutOfTime(Protocol):
+    """What an error of a backend has that is raised because a time of the `Terms` has run out."""
+
+    limit_name: Literal["queue_timeout_s", "timeout_s"]
+    limit_s: float
+    waited_s: float
+
+
+@runtime_checkable
+class QueueRefusal(Protocol):
+    """What an error of a backend has that is raised because as much waits as it lets wait; None: no such limit."""
+
+    num_requests: int
+    max_requests: int | None
+    num_tokens: int
+    max_tokens: int | None
 
 
 def check_backend(name: str, backend: object) -> None:

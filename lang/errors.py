@@ -3,6 +3,8 @@
 PalmetteError
 ├── InvalidArgument (ValueError)       an argument of a primitive or a sampling parameter is wrong
 ├── ProgramError                       an operation of a program failed; says which, where and why
+│   ├── ProgramTimeout (TimeoutError)  ... as the program had not begun, or not ended, in the time it was given
+│   └── ProgramRefused                 ... as too much waits for the backend already: try again later
 ├── VariableNotSet (KeyError)          a variable was read that no operation sets
 ├── StateError (RuntimeError)          a state was asked for what it cannot do now: nested roles, a joined branch
 ├── SiblingFailed (StateError)          a branch was cancelled, because another of its fork failed
@@ -80,7 +82,7 @@ class ProgramError(PalmetteError):
 
     def in_batch(self, batch_index: int) -> "ProgramError":
         """The same error, naming the item of the batch it came from."""
-        return ProgramError(
+        return type(self)(
             program=self.program,
             branch=self.branch,
             operation_index=self.operation_index,
@@ -90,6 +92,17 @@ class ProgramError(PalmetteError):
             cause=self.cause,
             batch_index=batch_index,
         )
+
+
+class ProgramTimeout(ProgramError, TimeoutError):
+    """The program had not begun within its `queue_timeout_s`, or not ended within its `timeout_s`.
+
+    `cause` says which, in `limit_name`, `limit_s` and `waited_s`.
+    """
+
+
+class ProgramRefused(ProgramError):
+    """The backend's queue was full when the program arrived; `cause` has the numbers. It may be run again later."""
 
 
 class VariableNotSet(PalmetteError, KeyError):

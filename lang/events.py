@@ -53,7 +53,15 @@ class GenResult(msgspec.Struct, frozen=True):
     output_logprobs: tuple[TokenLogprob, ...] | None = None
     input_logprobs: tuple[TokenLogprob, ...] | None = None
     forced: tuple[int, ...] = ()
-    """Indices into `token_ids` of those that were the only ones the constraint allowed."""
+    """Indices into `token_ids` of those that were the only ones the constraint allowed; the others were sampled."""
+    masked_log_mass: float | None = None
+    """How hard the constraint pushed: the sum over `token_ids` of log Z, where Z is the probability that the raw model
+    (at temperature 1, before penalties and bias) gave, there, to all tokens the constraint allowed. 0 where it removed
+    nothing, the more negative the more it did; None without a constraint."""
+    num_rollbacks: int = 0
+    """How often the constraint left nothing that could follow, so that the generation went back and another way."""
+    num_tokens_taken_back: int = 0
+    """Tokens that were given up so; they are not in `token_ids`."""
 
     @property
     def completion_tokens(self) -> int:

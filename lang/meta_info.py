@@ -30,6 +30,11 @@ def _of_gen(result: GenResult, meta_id: str) -> MetaInfo:
         "cached_tokens": result.cached_tokens,
         "seed": result.seed,
     }
+    if result.masked_log_mass is not None:  # there was a constraint
+        meta["masked_log_mass"] = result.masked_log_mass
+        meta["forced_tokens"] = list(result.forced)
+        meta["num_rollbacks"] = result.num_rollbacks
+        meta["num_tokens_taken_back"] = result.num_tokens_taken_back
     if result.output_logprobs is not None:
         meta["output_token_logprobs"] = _triples(result.output_logprobs)
         meta["output_top_logprobs"] = _top_triples(result.output_logprobs)

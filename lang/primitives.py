@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
+from ..grammar.spec import Constraint
 from .arguments.choices import CHOICES_METHODS
 from .arguments.constraint_arguments import DType, check_at_most_one, constraint_of, typed
 from .arguments.sampling_arguments import SamplingArguments, set_fields
@@ -48,14 +49,17 @@ def gen(
     seed: int | None = None,
     logit_bias: Mapping[int, float] | None = None,
     ebnf: str | None = None,
+    lark: str | None = None,
+    constraint: Constraint | None = None,
     repetition_penalty: float | None = None,
 ) -> Expression:
     """Generate text into the variable `name`; what is None comes from the run's defaults.
 
-    At most one of `type`, `dtype`, `choices`, `regex`, `json_schema` and `ebnf`. With a `type` (a dataclass, TypedDict,
-    NamedTuple, msgspec Struct, pydantic model, Literal, Enum, int, float, bool, date, list[T], dict[str, T], a union of
-    these, `Annotated` with bounds) the grammar is held to its schema and the value is an instance; `str` is any text.
-    `json_schema` is a dict, its JSON text, or a type whose schema is meant; the value is text, as under a `dtype`.
+    At most one of `type`, `dtype`, `choices`, `regex`, `json_schema`, `ebnf`, `lark` and `constraint`. With a `type` (a
+    dataclass, TypedDict, NamedTuple, msgspec Struct, pydantic model, Literal, Enum, int, float, bool, date, list[T],
+    dict[str, T], a union of these, `Annotated` with bounds) the grammar is held to its schema and the value is an
+    instance; `str` is any text. `json_schema` is a dict, its JSON text, or a type whose schema is meant; the value is
+    text, as under a `dtype`. `constraint` is any of `palmette.grammar.spec`, tool calls and structural tags among them.
 
     With `choices` this is a `select`, of whose sampling only `temperature` applies, by default 0. With `n` > 1 the
     variable is a list of `n` values, and the state's text goes on with the first. `seed` is a 64-bit key of the noise,
@@ -71,6 +75,8 @@ def gen(
                 "regex": regex,
                 "json_schema": json_schema,
                 "ebnf": ebnf,
+                "lark": lark,
+                "constraint": constraint,
             }
         )
         if n not in (None, 1):
@@ -102,12 +108,24 @@ def gen(
             "repetition_penalty": repetition_penalty,
         }
     )
-    check_at_most_one({"type": type, "dtype": dtype, "regex": regex, "json_schema": json_schema, "ebnf": ebnf})
     if type is not None:
-        value_type, constraint = typed(type)
-        return GenExpression(_name(name), sampling, constraint, value_type)
-    constraint = constraint_of(dtype=dtype, regex=regex, json_schema=json_schema, ebnf=ebnf)
-    return GenExpression(_name(name), sampling, constraint)
+        check_at_most_one(
+            {
+                "type": type,
+                "dtype": dtype,
+                "regex": regex,
+                "json_schema": json_schema,
+                "ebnf": ebnf,
+                "lark": lark,
+                "constraint": constraint,
+            }
+        )
+        value_type, of_type = typed(type)
+        return GenExpression(_name(name), sampling, of_type, value_type)
+    given = constraint_of(
+        dtype=dtype, regex=regex, json_schema=json_schema, ebnf=ebnf, lark=lark, constraint=constraint
+    )
+    return GenExpression(_name(name), sampling, given)
 
 
 def gen_int(

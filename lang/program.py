@@ -14,12 +14,13 @@ from .call import Call
 from .default_backend import DEFAULT_BACKEND
 from .errors import InvalidArgument, NotTraceable, StateError
 from .plan import Plan
-from .plans.plan_cost import TokenLen, explain_plan
+from .plans.plan_cost import EnforcedBy, TokenLen, explain_plan
 from .running.batch import Batch, BatchItem, NumThreads
 from .running.own_loop import run_to_end, start_own_loop
 from .running.program_run import CURRENT_RUN, ProgramRun
 from .source_line import user_source_line
 from .state import ProgramState
+from .terms import DEFAULT_TERMS
 from .tracer import trace, trace_body
 from .transcript import Transcript
 
@@ -66,9 +67,16 @@ def function(
 class Function:
     """A program. Call it, or `run` it, with its own arguments (without the state) and run options by keyword.
 
-    Run options are `backend`, `stream`, `seed`, `cache_salt`, and sampling defaults that its gens inherit:
-    `max_new_tokens`, `temperature`, `stop`, `n` and the like. Where the program has a parameter of the same name the
-    keyword is the program's; `bind` that parameter to make the keyword mean the option again.
+    Run options are `backend`, `stream`, `seed`, `cache_salt`, the terms on which the run is served, and sampling
+    defaults that its gens inherit: `max_new_tokens`, `temperature`, `stop`, `n` and the like. Where the program has a
+    parameter of the same name the keyword is the program's; `bind` that parameter to make the keyword mean the option
+    again.
+
+    The terms: `priority` (an integer; the higher, the less it loses to others when memory is short, and under the
+    engine's policy "priority" it also goes first), `tenant` (on whose account it runs: tenants that wait get equal
+    shares), `queue_timeout_s` and `timeout_s` (seconds from when the backend first hears of the run, in which it must
+    have begun, and have ended). They hold for the run as a whole, however often it waits in between; a program that it
+    runs inside gets what is left of them, where it does not say otherwise.
 
     Each way to run it has a form to await: `run` and `arun`, `run_batch` and `arun_batch`. An async program runs on
     the event loop of whoever awaits it, under `run` on one of its own, and under `run_batch` on one that all programs
@@ -109,8 +117,9 @@ class Function:
         """Run the program and return its state, its values ready to read.
 
         With `stream=True` it returns at once, and the state can be read along (`text_iter`, `text_async_iter`).
-        Raises `ProgramError` if an operation failed, whether its value was read or not; what the function itself
-        raises passes unchanged.
+        Raises `ProgramError` if an operation failed, whether its value was read or not: `ProgramTimeout` where its
+        `queue_timeout_s` or `timeout_s` has passed, `ProgramRefused` where the engine's queue is full. What the
+        function itself raises passes unchanged. Either way its memory is free again.
         """
         arguments, options = self._prepare(args, kwargs)
         if not self.is_async:
@@ -152,7 +161,8 @@ class Function:
 
         A list, or with `generator_style` a generator that yields each state once it and those before it are there.
         With `on_error="raise"` the first failure cancels the rest and is raised, naming its item; with "return"
-        exceptions stand in place of states. With a `seed` item i runs with `seed + i`.
+        exceptions stand in place of states. With a `seed` item i runs with `seed + i`. The terms are those of each
+        item: its time runs from when the backend first hears of it.
 
         `num_threads` bounds the bodies that run at the same time, each in a thread; a body that has ended needs none
         while the engine goes on with what it appended, and those of an async program need none at all, so thousands of
@@ -187,12 +197,18 @@ class Function:
     def explain(self, *args: Any, **kwargs: Any) -> str:
         """What the program will ask of the engine: its tree, with constraints, token counts where they are known,
         what branches share, and the most tokens and forward passes it can take; or why it cannot be told in advance.
+
+        With an engine (`backend=`, or the default one where it is loaded) also what enforces each constraint, and why.
         """
         try:
             plan = self.plan(*args, **kwargs)
         except NotTraceable as error:
             return f"{self.name}: runs eagerly, since a plan cannot say it whole: {error}"
-        return explain_plan(plan, self._token_len(kwargs))
+        backend = self._options_of(kwargs).backend or DEFAULT_BACKEND.current
+        # A backend need know neither; it is asked for what it has.
+        token_len: TokenLen | None = getattr(backend, "token_len", None)
+        enforced_by: EnforcedBy | None = getattr(backend, "enforced_by", None)
+        return explain_plan(plan, token_len, enforced_by)
 
     def bind(self, **kwargs: Any) -> "Function":
         """This program with some of its arguments given. Raises `InvalidArgument` on a name it does not have."""
@@ -270,6 +286,7 @@ class Function:
             backend,
             seed=options.seed,
             cache_salt=options.cache_salt,
+            terms=options.terms_within(DEFAULT_TERMS if outer is None else outer.terms_left),
             is_streaming=options.stream,
             is_async=self.is_async,
             defers_reads=self._tracing != "never",
@@ -348,12 +365,6 @@ class Function:
             return self._signature.bind_partial(None, *args, **{**self._bound, **arguments})
         except TypeError as error:
             raise TypeError(f"{self.name}(): {error}; expected ({', '.join(self._names)})") from None
-
-    def _token_len(self, kwargs: Mapping[str, Any]) -> TokenLen | None:
-        """How the backend, where there is one already, counts the tokens of a text."""
-        backend = self._options_of(kwargs).backend or DEFAULT_BACKEND.current
-        token_len = getattr(backend, "token_len", None)
-        return token_len if callable(token_len) else None
 
     def _options_of(self, kwargs: Mapping[str, Any]) -> RunOptions:
         return RunOptions.of(self._split(kwargs)[1])

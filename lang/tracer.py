@@ -18,6 +18,7 @@ from .running.program_run import ProgramRun
 from .running.reference import Reference, References
 from .source_line import awaiting_line, user_line_of
 from .state import ProgramState
+from .terms import DEFAULT_TERMS, Terms
 
 
 class Traceable(Protocol):
@@ -131,8 +132,10 @@ def _words_of(entry: Entry) -> str:
 class _NoBackend(Backend):
     """Stands where a trace has no backend, and needs none."""
 
-    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> Branch:
-        raise StateError(f"a trace runs nothing (seed {seed}, cache_salt {cache_salt!r})")
+    async def open_branch(
+        self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS
+    ) -> Branch:
+        raise StateError(f"a trace runs nothing (seed {seed}, cache_salt {cache_salt!r}, {terms})")
 
     async def aflush_cache(self) -> None:
         raise StateError("a trace has no cache")

@@ -62,13 +62,25 @@ def assemble(config: EngineConfig) -> EngineParts:
     padding: tuple[bytes | None, ...] = (None,) * (vocab_size - len(tokenizer.token_bytes))
     compiler = GrammarCompiler(Vocabulary(tokenizer.token_bytes + padding, eos_token_ids))
     limits = TextLimits(context_len, num_pages * config.cache.page_size, config.scheduler.token_budget)
+    constraints = config.constraints
+    starter = Starter(
+        tokenizer,
+        eos_token_ids,
+        vocab_size,
+        compiler,
+        loaded.chat_template,
+        limits,
+        constraints.rollback,
+        is_output_validated=constraints.is_output_validated,
+    )
     core = EngineCore(
-        Starter(tokenizer, eos_token_ids, vocab_size, compiler, loaded.chat_template, limits),
+        starter,
         ModelRunner(loaded.model, pool, device),
         Sampler(vocab_size),
         memory,
         config.scheduler,
         _seed_source(config.random_seed),
+        num_mask_threads=constraints.num_mask_threads,
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
 

@@ -79,6 +79,10 @@ class Branch:
         self.num_computed = min(self.num_computed, num_tokens)
         self.seam_start = min(self.seam_start, num_tokens)
 
+    def keep_one_pending(self) -> None:
+        """See to it that the last token is computed (again): only that gives the logits after it."""
+        self.num_computed = min(self.num_computed, len(self.token_ids) - 1)
+
     def next_child_path(self) -> int:
         """The path of the next child: every child of a branch, ever, has another."""
         path = branch_path(self.path, self.num_children)

@@ -61,12 +61,37 @@ class SchedulerOptions:
 
 
 @dataclass(frozen=True)
+class RollbackBudget:
+    """How much one sample may take back where its constraint leads to dead ends; past it the request fails."""
+
+    max_rollbacks: int = 64
+    """Times it may go back to an earlier choice."""
+    max_tokens: int = 512
+    """Tokens that it may take back in all."""
+
+
+DEFAULT_ROLLBACK_BUDGET = RollbackBudget()
+
+
+@dataclass(frozen=True)
+class ConstraintOptions:
+    """How constraints are enforced while the model writes."""
+
+    rollback: RollbackBudget = DEFAULT_ROLLBACK_BUDGET
+    num_mask_threads: int = 1
+    """Threads that find out what may come next while the model computes; 0: the engine's own does, after that."""
+    is_output_validated: bool = False
+    """Whether each finished text is checked against its constraint once more, on the engine's thread."""
+
+
+@dataclass(frozen=True)
 class EngineConfig:
     """All options of an engine."""
 
     model: ModelOptions = field(default_factory=ModelOptions)
     cache: CacheOptions = field(default_factory=CacheOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
+    constraints: ConstraintOptions = field(default_factory=ConstraintOptions)
     random_seed: int | None = None
     """Branches without a seed draw theirs from this; None: from the operating system."""
 
@@ -87,6 +112,10 @@ class EngineConfig:
         schedule_policy: str = SchedulerOptions.policy,
         max_queued_requests: int | None = None,
         max_queued_tokens: int | None = None,
+        max_rollbacks: int = RollbackBudget.max_rollbacks,
+        max_tokens_taken_back: int = RollbackBudget.max_tokens,
+        num_mask_threads: int = ConstraintOptions.num_mask_threads,
+        validate_output: bool = ConstraintOptions.is_output_validated,
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
@@ -110,6 +139,14 @@ class EngineConfig:
         for name, value in at_least_one.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
                 raise InvalidOption(f"{name}: expected an integer >= 1, got {value!r}")
+        at_least_none = {
+            "max_rollbacks": max_rollbacks,
+            "max_tokens_taken_back": max_tokens_taken_back,
+            "num_mask_threads": num_mask_threads,
+        }
+        for name, value in at_least_none.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise InvalidOption(f"{name}: expected an integer >= 0, got {value!r}")
         if max_total_tokens is not None and max_total_tokens < page_size:
             raise InvalidOption(
                 f"max_total_tokens: expected at least one page of page_size={page_size} tokens, got {max_total_tokens}"
@@ -119,8 +156,9 @@ class EngineConfig:
         for name, text in {"dtype": dtype, "device": device}.items():
             if not isinstance(text, str):
                 raise InvalidOption(f"{name}: expected a string, got {text!r}")
-        if not isinstance(disable_radix_cache, bool):
-            raise InvalidOption(f"disable_radix_cache: expected True or False, got {disable_radix_cache!r}")
+        for name, flag in {"disable_radix_cache": disable_radix_cache, "validate_output": validate_output}.items():
+            if not isinstance(flag, bool):
+                raise InvalidOption(f"{name}: expected True or False, got {flag!r}")
         is_int = isinstance(random_seed, int) and not isinstance(random_seed, bool)
         if random_seed is not None and not (is_int and 0 <= random_seed < 2**64):
             raise InvalidOption(f"random_seed: expected an integer in [0, 2**64), got {random_seed!r}")
@@ -138,6 +176,9 @@ class EngineConfig:
                 _one_of("schedule_policy", schedule_policy, _POLICIES),
                 max_queued_requests=max_queued_requests,
                 max_queued_tokens=max_queued_tokens,
+            ),
+            constraints=ConstraintOptions(
+                RollbackBudget(max_rollbacks, max_tokens_taken_back), num_mask_threads, validate_output
             ),
             random_seed=random_seed,
         )
@@ -157,6 +198,10 @@ OPTION_NAMES = (
     "schedule_policy",
     "max_queued_requests",
     "max_queued_tokens",
+    "max_rollbacks",
+    "max_tokens_taken_back",
+    "num_mask_threads",
+    "validate_output",
     "random_seed",
 )
 

@@ -26,6 +26,7 @@ class Detokenizer:
         self._pieces: list[str] = []  # [num_tokens] what `append` returned
         self._ends: list[int] = [0]  # [1 + num_tokens] characters shown after that many tokens
         self._clean_counts: list[int] = [0]  # numbers of tokens after which no character is held back, ascending
+        self._states = [self._decoder.getstate()]  # [1 + num_tokens] the decoder after that many tokens
 
     @property
     def num_tokens(self) -> int:
@@ -53,7 +54,9 @@ class Detokenizer:
             piece = self._decoder.decode(b"", True) + self._special_text(token_id)
         self._pieces.append(piece)
         self._ends.append(self._ends[-1] + len(piece))
-        if not self._decoder.getstate()[0]:
+        state = self._decoder.getstate()
+        self._states.append(state)
+        if not state[0]:
             self._clean_counts.append(len(self._pieces))
         return piece
 
@@ -65,6 +68,18 @@ class Detokenizer:
             self._ends[-1] += len(rest)
             self._clean_counts.append(len(self._pieces))
         return rest
+
+    def take_back(self, num_tokens: int) -> int:
+        """Forget all but the first `num_tokens` tokens, as if they had never come; not after `flush`.
+
+        Returns how many characters are left. O(tokens forgotten).
+        """
+        assert 0 <= num_tokens <= len(self._pieces), f"expected at most {len(self._pieces)} tokens, got {num_tokens}"
+        while self._clean_counts[-1] > num_tokens:
+            self._clean_counts.pop()
+        del self._pieces[num_tokens:], self._ends[num_tokens + 1 :], self._states[num_tokens + 1 :]
+        self._decoder.setstate(self._states[-1])
+        return self._ends[-1]
 
     def start_of(self, token_index: int) -> int:
         """Where in the text a token begins, in characters; one that goes on with a character begins with it."""
@@ -93,4 +108,5 @@ class Detokenizer:
         other._pieces = self._pieces.copy()
         other._ends = self._ends.copy()
         other._clean_counts = self._clean_counts.copy()
+        other._states = self._states.copy()
         return other

@@ -13,11 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..grammar.errors import GrammarError
+from ..grammar.spec import Constraint
 from ..lang.backend import Branch
 from ..lang.events import Event, TextDelta, ValueReady
 from ..lang.ir import Gen
 from ..lang.meta_info import meta_info_of
 from ..lang.plan import Plan
+from ..lang.terms import DEFAULT_TERMS, Terms
 from .assembly import assemble
 from .config import EngineConfig
 from .engine import EngineCore
@@ -28,7 +31,6 @@ from .local import LocalBackend
 from .local_branch import LocalBranch
 from .local_plan_run import LocalPlanRun
 from .request import Ended, Listener, Request
-from .ticket import make_terms
 
 Output = dict[str, Any]
 """`{"text", "output_ids", "meta_info"}` of one sample."""
@@ -83,9 +85,9 @@ class Engine:
         """Generate from one prompt or from a list of them, given as text or as token ids.
 
         Every other argument is one for all, or a list of one each. `sampling_params` takes the names of
-        `SamplingParams` and one constraint: `json_schema`, `regex`, `ebnf` or `choices`. A list of prompts, or `n` > 1,
-        gives a list of results in order. When one of a list fails, or the wait is interrupted, the others are
-        cancelled; a note on the error says which it was.
+        `SamplingParams` and one constraint: `json_schema`, `regex`, `ebnf`, `lark`, `choices` or `constraint` (one of
+        `palmette.grammar.spec`). A list of prompts, or `n` > 1, gives a list of results in order. When one of a list
+        fails, or the wait is interrupted, the others are cancelled; a note on the error says which it was.
         With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
 
         `priority`: the higher, the less a request loses to others when memory is short, and with the policy "priority"
@@ -174,20 +176,20 @@ class Engine:
         """How a token is spelt by itself."""
         return self.tokenizer.decode([token_id], skip_special_tokens=False)
 
+    def enforced_by(self, constraint: Constraint) -> str:
+        """Which engine enforces a constraint, and why; or why it is refused. Compiles it, and keeps it compiled."""
+        try:
+            compiled = self._compiler.compile(constraint)
+        except GrammarError as error:
+            return f"refused: {error}"
+        return f"{compiled.engine}, {compiled.reason}"
+
     # --- the language's port
 
     async def open_branch(
-        self,
-        *,
-        seed: int | None = None,
-        cache_salt: str = "",
-        priority: int = 0,
-        tenant: str = "",
-        queue_timeout_s: float | None = None,
-        timeout_s: float | None = None,
+        self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS
     ) -> LocalBranch:
-        """See `lang.backend.Backend`; the others are as in `generate`, for each request on the branch and its forks."""
-        terms = make_terms(priority, tenant, queue_timeout_s, timeout_s)
+        """See `lang.backend.Backend`."""
         return await self._backend.open_branch(seed=seed, cache_salt=cache_salt, terms=terms)
 
     def run_plan(
@@ -197,16 +199,12 @@ class Engine:
         *,
         seed: int | None = None,
         cache_salt: str = "",
+        terms: Terms = DEFAULT_TERMS,
         is_streaming: bool = False,
-        priority: int = 0,
-        tenant: str = "",
-        queue_timeout_s: float | None = None,
-        timeout_s: float | None = None,
     ) -> LocalPlanRun:
-        """See `lang.backend.PlanBackend`; the others are as in `generate`, for the plan as a whole."""
-        terms = make_terms(priority, tenant, queue_timeout_s, timeout_s)
+        """See `lang.backend.PlanBackend`."""
         return self._backend.run_plan(
-            plan, roots, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming, terms=terms
+            plan, roots, seed=seed, cache_salt=cache_salt, terms=terms, is_streaming=is_streaming
         )
 
     async def aflush_cache(self) -> None:

@@ -2,16 +2,19 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from ..lang.events import Event
 from ..lang.ir import Operation
+from ..lang.terms import DEFAULT_TERMS, Terms
 from .config import SchedulerOptions
-from .errors import EngineClosed, StepFailed
+from .errors import ConstraintDeadEnd, EngineClosed, StepFailed
+from .filled_mask import FilledMask
 from .live_branches import LiveBranches
+from .mask_filler import MaskFiller
 from .memory import Memory
 from .model_runner import ModelRunner, RowLogits
 from .operations.starter import Starter
@@ -21,7 +24,6 @@ from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
 from .scheduling.scheduler import Scheduler
-from .ticket import DEFAULT_TERMS, Terms
 
 
 class EngineCore:
@@ -41,16 +43,22 @@ class EngineCore:
         scheduler_options: SchedulerOptions,
         draw_seed: Callable[[], int],
         clock: Callable[[], float] = time.perf_counter,
+        num_mask_threads: int = 0,
     ) -> None:
-        """`draw_seed`: the seeds of branches that come without; `clock`: seconds from anywhere, never going back."""
+        """`draw_seed`: the seeds of branches that come without; `clock`: seconds from anywhere, never going back;
+        `num_mask_threads`: see `ConstraintOptions`.
+        """
         self._clock = clock
         self._runner = runner
         self._sampler = sampler
+        self._mask_filler = MaskFiller(sampler.vocab_size, num_mask_threads)
         self.memory = memory
         self.scheduler = Scheduler(scheduler_options, memory, clock)
         self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
         self.num_computed_tokens = 0
+        self.num_rollbacks = 0
+        self.num_tokens_taken_back = 0
         self._announced: deque[Program] = deque()
         """Programs with something to publish."""
 
@@ -61,9 +69,12 @@ class EngineCore:
         self.branches.expire()
         shares = self.scheduler.schedule()
         if shares:
+            constrained = [share.row for share in shares if _wants_mask(share)]
+            job = self._mask_filler.start([row.task for row in constrained])
             logits = self._run(shares)
+            masks = dict(zip(constrained, job.collect(), strict=True))
             if logits is not None:
-                self._commit(shares, logits)
+                self._commit(shares, logits, masks)
         num_retired = self.branches.retire()
         senior = self.scheduler.most_senior
         if not shares and not num_retired and senior is not None:
@@ -145,12 +156,15 @@ class EngineCore:
         self.branches.abandon(lambda: _closed(cause))
         self._publish()
         self.branches.forget_all()
+        self._mask_filler.close()
 
     def stats(self) -> dict[str, int]:
         """Counters since the start, and what is queued, running, free and cached now."""
         return {
             "num_steps": self.num_steps,
             "num_computed_tokens": self.num_computed_tokens,
+            "num_rollbacks": self.num_rollbacks,
+            "num_tokens_taken_back": self.num_tokens_taken_back,
             "num_preemptions": self.scheduler.num_preemptions,
             "num_preempted_tokens": self.scheduler.num_preempted_tokens,
             "num_queued_requests": self.scheduler.admission.num_requests,
@@ -190,11 +204,14 @@ class EngineCore:
             share.row.branch.num_computed += share.num_tokens
         return logits
 
-    def _commit(self, shares: list[RowShare], logits: list[RowLogits]) -> None:
+    def _commit(self, shares: list[RowShare], logits: list[RowLogits], masks: Mapping[Row, FilledMask]) -> None:
         sampling: list[tuple[Row, SampleRow, Tensor]] = []
         for share, row_logits in zip(shares, logits, strict=True):
             try:
-                sample_row = _receive_logits(share, row_logits)
+                sample_row = self._receive_logits(share, row_logits, masks.get(share.row))
+            except ConstraintDeadEnd as error:
+                self.branches.fail(share.row, error)
+                continue
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
                 self.branches.fail(share.row, _step_failed("an operation", error))
                 continue
@@ -212,6 +229,26 @@ class EngineCore:
                 row.task.receive_token(token)
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
                 self.branches.fail(row, _step_failed("an operation", error))
+
+    def _receive_logits(self, share: RowShare, logits: RowLogits, mask: FilledMask | None) -> SampleRow | None:
+        row, task = share.row, share.row.task
+        if logits.score_positions:
+            task.receive_scores(logits.score_positions, logits.scores)
+        if not share.is_complete:
+            return None
+        if task.tree is not None:
+            task.receive_tree(logits.last, logits.nodes)
+            return None
+        if logits.last is None:
+            return None
+        tape_len = len(row.branch.token_ids)
+        sample_row = task.sample_row(mask)
+        num_taken_back = tape_len - len(row.branch.token_ids)
+        if num_taken_back:
+            self.num_rollbacks += 1
+            self.num_tokens_taken_back += num_taken_back
+            row.charged_len = min(row.charged_len, len(row.branch.token_ids))  # what comes instead is charged anew
+        return sample_row
 
     def _sample(self, sampling: list[tuple[Row, SampleRow, Tensor]]) -> list[tuple[Row, SampledToken]]:
         if not sampling:
@@ -247,16 +284,11 @@ class EngineCore:
                 program.cancel()
 
 
-def _receive_logits(share: RowShare, logits: RowLogits) -> SampleRow | None:
-    task = share.row.task
-    if logits.score_positions:
-        task.receive_scores(logits.score_positions, logits.scores)
-    if not share.is_complete:
-        return None
-    if task.tree is not None:
-        task.receive_tree(logits.last, logits.nodes)
-        return None
-    return task.sample_row() if logits.last is not None else None
+def _wants_mask(share: RowShare) -> bool:
+    """Whether a constrained token is to be sampled after the pass."""
+    row = share.row
+    is_whole = share.is_complete and row.branch.num_computed + share.num_tokens == len(row.branch.token_ids)
+    return is_whole and row.task.wants_mask
 
 
 def _step_failed(what: str, error: Exception) -> StepFailed:

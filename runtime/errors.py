@@ -13,8 +13,10 @@ EngineError
 │   ├── EmptyPrompt                there is nothing to go on from
 │   └── RequestTooLong             the text does not fit the model or the pool
 ├── QueueFull                      as many requests wait as the engine lets wait
-├── DeadlineExceeded               the request was not begun, or not ended, in the time it was given
+├── DeadlineExceeded (TimeoutError) the request was not begun, or not ended, in the time it was given
 ├── RequestCancelled               the request was cancelled, or its branch closed, before it ended
+├── ConstraintDeadEnd              a constraint left nothing that may follow, and no other way was found
+├── ConstraintViolated             a finished text did not stand the check that `validate_output` asks for
 ├── DependencyFailed               a step of a plan needs what another branch failed to make
 ├── BranchClosed                   an operation came to a branch that has ended
 ├── EngineClosed                   the engine was shut down
@@ -92,7 +94,7 @@ class QueueFull(EngineError):
         )
 
 
-class DeadlineExceeded(EngineError):
+class DeadlineExceeded(EngineError, TimeoutError):
     """The request was not begun within its `queue_timeout_s`, or not ended within its `timeout_s`."""
 
     def __init__(self, limit_name: Literal["queue_timeout_s", "timeout_s"], limit_s: float, waited_s: float) -> None:
@@ -108,6 +110,39 @@ class DeadlineExceeded(EngineError):
 
 class RequestCancelled(EngineError):
     """The request was cancelled, or its branch was closed, before it ended."""
+
+
+class ConstraintDeadEnd(EngineError):
+    """A constraint left a generation nothing that may follow, and going back did not lead to another way.
+
+    `text` is what had been written by then; `num_rollbacks` and `num_tokens_taken_back` say what was tried.
+    """
+
+    def __init__(self, why: str, text: str, num_rollbacks: int, num_tokens_taken_back: int) -> None:
+        self.text = text
+        self.num_rollbacks = num_rollbacks
+        self.num_tokens_taken_back = num_tokens_taken_back
+        shown = text if len(text) <= 80 else "..." + text[-80:]
+        super().__init__(
+            f"the constraint allows nothing after {shown!r}, and {why} (went back {num_rollbacks} times and took back "
+            f"{num_tokens_taken_back} tokens); loosen the constraint, try another seed or temperature, or give the "
+            "engine larger limits in max_rollbacks and max_tokens_taken_back"
+        )
+
+
+class ConstraintViolated(EngineError):
+    """A finished text is not what its constraint asks for, as the engine's option `validate_output` found out.
+
+    `text` is the whole text. It must not happen: whatever enforced the constraint has a fault.
+    """
+
+    def __init__(self, text: str, why: str) -> None:
+        self.text = text
+        shown = text if len(text) <= 200 else text[:200] + "..."
+        super().__init__(
+            f"the text that was generated does not meet its constraint: {why}, got {shown!r}; this is a fault of "
+            "palmette's, please report it with the constraint"
+        )
 
 
 class DependencyFailed(EngineError):

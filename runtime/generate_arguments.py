@@ -5,18 +5,18 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from ..grammar.spec import Choice, Constraint
 from ..lang.arguments.constraint_arguments import check_at_most_one, constraint_of
 from ..lang.arguments.sampling_arguments import set_fields
 from ..lang.ir import Gen, Operation, Text, Tokens
 from ..lang.sampling_params import SamplingParams
+from ..lang.terms import Terms
 from .errors import EmptyPrompt, InvalidRequest
-from .ticket import Terms, make_terms
 
 _OTHER_NAMES = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens", "sampling_seed": "seed"}
-_CONSTRAINTS = ("json_schema", "regex", "ebnf", "choices")
+_CONSTRAINTS = ("json_schema", "regex", "ebnf", "lark", "choices", "constraint")
 _FIELDS = frozenset(SamplingParams.__struct_fields__)
 
 _ONLY_VALUES: Mapping[str, tuple[bool, str]] = {
@@ -41,7 +41,7 @@ def gen_jobs(
     return_logprob: bool | Sequence[bool],
     top_logprobs_num: int | Sequence[int],
     logprob_start_len: int | Sequence[int | None] | None,
-    terms: Mapping[str, object],
+    terms: Mapping[str, Any],
 ) -> tuple[list[Job], bool]:
     """One job, text and a generation, for each prompt; and whether a list was given.
 
@@ -57,7 +57,7 @@ def gen_jobs(
         "top_logprobs_num": _for_each("top_logprobs_num", top_logprobs_num, len(inputs)),
         "logprob_start_len": _for_each("logprob_start_len", logprob_start_len, len(inputs)),
     }
-    each_of_terms = {name: _for_each(name, value, len(inputs)) for name, value in terms.items()}
+    each_of_terms: dict[str, list[Any]] = {name: _for_each(name, value, len(inputs)) for name, value in terms.items()}
     jobs: list[Job] = []
     for index, given in enumerate(inputs):
         own = params[index]
@@ -67,7 +67,7 @@ def gen_jobs(
         with naming_item(index if has_own_params else None):
             sampling, constraint = read_sampling_params({**shared, **own})
         with naming_item(index if is_list else None):
-            own_terms = make_terms(**{name: values[index] for name, values in each_of_terms.items()})
+            own_terms = Terms(**{name: values[index] for name, values in each_of_terms.items()})
         jobs.append(Job((given, Gen("text", sampling, constraint)), own_terms))
     return jobs, is_list
 
@@ -114,19 +114,25 @@ def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, C
     return SamplingParams(**set_fields(named)), _constraint(constraints)
 
 
-def _constraint(given: Mapping[str, object]) -> Constraint | None:
-    choices, schema, regex, ebnf = (given[name] for name in ("choices", "json_schema", "regex", "ebnf"))
+def _constraint(given: Mapping[str, Any]) -> Constraint | None:
+    choices, schema = given["choices"], given["json_schema"]
     if choices is not None:
         if isinstance(choices, str) or not isinstance(choices, Sequence):
             raise InvalidRequest(f"choices: expected a list of strings, got {choices!r}")
         return Choice(tuple(choices))
-    if schema is not None and not isinstance(schema, Mapping | str):
+    if schema is not None and not isinstance(schema, Mapping | str | bool):
         raise InvalidRequest(f"json_schema: expected a dict or JSON text, got {schema!r}")
-    if regex is not None and not isinstance(regex, str):
-        raise InvalidRequest(f"regex: expected a string, got {regex!r}")
-    if ebnf is not None and not isinstance(ebnf, str):
-        raise InvalidRequest(f"ebnf: expected a string, got {ebnf!r}")
-    return constraint_of(dtype=None, regex=regex, json_schema=schema, ebnf=ebnf)
+    for name in ("regex", "ebnf", "lark"):
+        if given[name] is not None and not isinstance(given[name], str):
+            raise InvalidRequest(f"{name}: expected a string, got {given[name]!r}")
+    return constraint_of(
+        dtype=None,
+        regex=given["regex"],
+        json_schema=schema,
+        ebnf=given["ebnf"],
+        lark=given["lark"],
+        constraint=given["constraint"],
+    )
 
 
 def _inputs(

@@ -8,6 +8,7 @@ import msgspec
 
 from ..lang.events import Closing, Event, Forked, GenResult, ScoreResult, SelectResult, TextDelta, ValueReady
 from ..lang.ir import DeclareTools, Fork, Gen, Join, RoleBegin, RoleEnd, Score, Select, Text, Tokens
+from ..lang.terms import Terms
 from .branch import Branch, TextPiece
 from .errors import BranchClosed, InvalidRequest, RequestCancelled
 from .live_branch import ActiveOperation, LiveBranch
@@ -21,7 +22,7 @@ from .request import Ended, QueuedOperation, Request
 from .row import Row
 from .scheduling.deadlines import Deadlines
 from .scheduling.scheduler import Scheduler
-from .ticket import Terms, Ticket
+from .ticket import Ticket
 
 
 class LiveBranches:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from ..grammar.compiler import GrammarCompiler
 from ..lang.backend import Branch
 from ..lang.plan import Plan
+from ..lang.terms import DEFAULT_TERMS, Terms
+from .engine import EngineCore
 from .engine_link import EngineLink
 from .engine_thread import EngineThread
 from .local_branch import LocalBranch, close_all
 from .local_plan_run import LocalPlanRun
 from .plan_check import check_plan
-from .ticket import DEFAULT_TERMS, Terms
+from .ticket import Ticket
 
 
 class LocalBackend:
@@ -24,7 +26,7 @@ class LocalBackend:
     async def open_branch(
         self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS
     ) -> LocalBranch:
-        """See `Backend`. `terms`: of each request on this branch and on those forked from it."""
+        """See `Backend`."""
         opening = asyncio.ensure_future(self._open(seed, cache_salt, terms))
         try:
             return await asyncio.shield(opening)
@@ -33,8 +35,11 @@ class LocalBackend:
             raise
 
     async def _open(self, seed: int | None, cache_salt: str, terms: Terms) -> LocalBranch:
-        branch_id = await asyncio.wrap_future(self._thread.ask(lambda core: core.open_branch(seed, cache_salt)))
-        return LocalBranch(branch_id, self._link, terms)
+        def open_branch(core: EngineCore) -> tuple[int, Ticket]:
+            return core.open_branch(seed, cache_salt), core.branches.issue_ticket(terms)
+
+        branch_id, ticket = await asyncio.wrap_future(self._thread.ask(open_branch))
+        return LocalBranch(branch_id, self._link, ticket)
 
     def run_plan(
         self,
@@ -43,16 +48,16 @@ class LocalBackend:
         *,
         seed: int | None = None,
         cache_salt: str = "",
-        is_streaming: bool = False,
         terms: Terms = DEFAULT_TERMS,
+        is_streaming: bool = False,
     ) -> LocalPlanRun:
-        """See `PlanBackend`; to be called where an event loop runs. `terms`: of the plan as a whole.
+        """See `PlanBackend`; to be called where an event loop runs.
 
         Raises: InvalidRequest for a plan that cannot run to its end, EngineClosed.
         """
         check_plan(plan, roots)
         return LocalPlanRun(
-            plan, roots, self._link, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming, terms=terms
+            plan, roots, self._link, seed=seed, cache_salt=cache_salt, terms=terms, is_streaming=is_streaming
         )
 
     async def aflush_cache(self) -> None:

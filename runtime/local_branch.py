@@ -10,16 +10,17 @@ from .delivery import Mailbox
 from .engine_link import EngineLink
 from .errors import InvalidRequest
 from .request import Ended, Request
-from .ticket import DEFAULT_TERMS, Terms
+from .ticket import Ticket
 
 
 class LocalBranch:
     """See `lang.backend.Branch`."""
 
-    def __init__(self, branch_id: int, link: EngineLink, terms: Terms = DEFAULT_TERMS) -> None:
+    def __init__(self, branch_id: int, link: EngineLink, ticket: Ticket) -> None:
+        """`ticket`: of all requests on this branch and on those forked from it."""
         self._branch_id = branch_id
         self._link = link
-        self._terms = terms
+        self._ticket = ticket
         self._thread = link.thread
         self._is_closed = False
 
@@ -27,6 +28,11 @@ class LocalBranch:
     def branch_id(self) -> int:
         """Names this branch in `Join`."""
         return self._branch_id
+
+    @property
+    def ticket(self) -> Ticket:
+        """Its place among all that have arrived, that of the branch it was forked from."""
+        return self._ticket
 
     async def run(self, operations: Sequence[Operation]) -> AsyncIterator[Event]:
         """See `Branch`. Constraints are compiled on another thread first, so that the engine never waits for one.
@@ -52,7 +58,7 @@ class LocalBranch:
         arrived: Mailbox = asyncio.Queue()
         delivery = self._link.delivery()
         request = Request(
-            self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item), terms=self._terms
+            self._branch_id, tuple(operations), lambda item: delivery.put(arrived, item), ticket=self._ticket
         )
         self._thread.tell(lambda core: core.submit(request))
         has_ended = False
@@ -83,7 +89,7 @@ class LocalBranch:
         children: list[LocalBranch] = []
         async for event in self._run([Fork(num_children)]):
             if isinstance(event, Forked):
-                children = [LocalBranch(each, self._link, self._terms) for each in event.branch_ids]
+                children = [LocalBranch(each, self._link, self._ticket) for each in event.branch_ids]
         return children
 
     async def hold(self, seconds: float) -> None:

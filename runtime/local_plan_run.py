@@ -10,12 +10,13 @@ from ..lang.backend import Branch
 from ..lang.events import BranchEnded, Event, TextDelta
 from ..lang.ir import Gen
 from ..lang.plan import Plan, Ref
+from ..lang.terms import Terms
 from .engine import EngineCore
 from .engine_link import EngineLink
 from .local_branch import LocalBranch
 from .plan_request import BranchOpened, PlanItem, PlanRequest
 from .program import Program
-from .ticket import DEFAULT_TERMS, Terms
+from .ticket import Ticket
 
 
 class LocalPlanRun:
@@ -32,8 +33,8 @@ class LocalPlanRun:
         *,
         seed: int | None,
         cache_salt: str,
+        terms: Terms,
         is_streaming: bool,
-        terms: Terms = DEFAULT_TERMS,
     ) -> None:
         """`plan` has been checked."""
         self._plan = plan
@@ -44,6 +45,8 @@ class LocalPlanRun:
         self._cache_salt = cache_salt
         self._is_streaming = is_streaming
         self._terms = terms
+        tickets = [branch.ticket for branch in roots.values() if isinstance(branch, LocalBranch)]
+        self._ticket: Ticket | None = min(tickets, key=lambda ticket: ticket.arrival, default=None)
         self._delivery = link.delivery()
         self._arrived: asyncio.Queue[list[PlanItem]] = asyncio.Queue()
         self._num_open = len(plan.branches)
@@ -70,7 +73,8 @@ class LocalPlanRun:
             while self._num_open:
                 for index, item in await self._arrived.get():
                     if isinstance(item, BranchOpened):
-                        self._branches[index] = LocalBranch(item.branch_id, self._link, self._terms)
+                        assert self._ticket is not None, "a plan has its ticket before it opens a branch"
+                        self._branches[index] = LocalBranch(item.branch_id, self._link, self._ticket)
                         continue
                     self._num_open -= isinstance(item, BranchEnded)
                     yield index, item
@@ -82,17 +86,36 @@ class LocalPlanRun:
 
     async def _compile_and_start(self) -> None:
         try:
+            self._link.thread.ask(self._take_ticket)  # it arrives now, and its time runs
             refused = await self._link.compile(self._constraints.values())
             self._start({place: refused[each] for place, each in self._constraints.items() if each in refused})
         except Exception as error:  # noqa: BLE001 - whoever reads the events is told
             self._fail(error)
 
     def _start(self, refused: Mapping[Ref, GrammarError]) -> None:
-        request = PlanRequest(
-            self._plan, self._roots, self._hear, self._seed, self._cache_salt, self._is_streaming, refused, self._terms
-        )
-        self._program = self._link.thread.ask(partial(EngineCore.start_plan, request=request))
+        self._program = self._link.thread.ask(partial(self._start_on, refused=refused))
         self._program.add_done_callback(self._hear_start)
+
+    def _start_on(self, core: EngineCore, refused: Mapping[Ref, GrammarError]) -> Program:
+        """Called on the engine's thread."""
+        return core.start_plan(
+            PlanRequest(
+                self._plan,
+                self._roots,
+                self._hear,
+                self._seed,
+                self._cache_salt,
+                self._is_streaming,
+                refused,
+                ticket=self._take_ticket(core),
+            )
+        )
+
+    def _take_ticket(self, core: EngineCore) -> Ticket:
+        """Called on the engine's thread."""
+        if self._ticket is None:
+            self._ticket = core.branches.issue_ticket(self._terms)
+        return self._ticket
 
     def _hear(self, items: list[PlanItem]) -> None:
         """Called on the engine's thread."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from ..grammar.errors import GrammarError
 from ..lang.events import BranchEnded, Event
 from ..lang.plan import Plan, Ref
-from .ticket import DEFAULT_TERMS, Terms
+from ..lang.terms import DEFAULT_TERMS, Terms
+from .ticket import Ticket
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,5 @@ class PlanRequest:
     """Generations whose constraint does not compile: a branch ends where it comes to one."""
     terms: Terms = DEFAULT_TERMS
     """Of all that the plan has computed, from its start to its end."""
+    ticket: Ticket | None = None
+    """Its place, where it goes on with what arrived earlier; None: it has just arrived, on `terms`."""

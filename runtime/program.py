@@ -62,7 +62,7 @@ class Program:
         self._plan = request.plan
         self._branches = branches
         self._announce = announce
-        self._ticket = branches.issue_ticket(request.terms)
+        self._ticket = branches.issue_ticket(request.terms) if request.ticket is None else request.ticket
         self._parts = [
             ProgramBranch(index, branch.steps, request.roots.get(index), index not in request.roots)
             for index, branch in enumerate(request.plan.branches)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from ..lang.events import Event
 from ..lang.ir import Operation
+from ..lang.terms import DEFAULT_TERMS, Terms
 from .stopwatch import Stopwatch
-from .ticket import DEFAULT_TERMS, Terms, Ticket
+from .ticket import Ticket
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ..kernels.sampling import (
     apply_repetition_penalties,
     draw_tokens,
     greedy_tokens,
+    log_allowed_mass,
     log_probabilities,
     top_tokens,
 )
@@ -78,6 +79,9 @@ class SampledToken:
     token_id: int
     logprob: float | None  # None when not asked for
     top: tuple[tuple[int, float], ...]  # (token_id, logprob), most likely first, lowest id first among equals
+    masked_log_mass: float | None = None
+    """log of the probability that the raw model, at temperature 1 and before penalties, bias and bans, gives to what
+    the row's bitmask allows: 0 where that is everything; None where the row has no bitmask."""
 
 
 class Sampler:
@@ -86,7 +90,8 @@ class Sampler:
     Order: repetition penalty, frequency and presence penalties, logit_bias, grammar mask and bans, temperature, top-k,
     top-p, min-p, then argmax(logits / temperature + gumbel(seed, path, position)); at temperature 0 the argmax, the
     lowest id among equals. So a row gives the same token in any batch, at any step, drafted or not. Log-probabilities
-    are those of the raw model, before all of this.
+    and the mass that a mask leaves are those of the raw model, before all of this; the mass is a report only, and may
+    differ in its last bits from batch to batch.
     """
 
     def __init__(self, vocab_size: int) -> None:
@@ -113,7 +118,8 @@ class Sampler:
             chosen = self._sample_adjusted(logits[index], [rows[i] for i in index], index)
             for i, token_id in zip(index, chosen, strict=True):
                 token_ids[i] = token_id
-        return [_report(logits[i], row, token_ids[i]) for i, row in enumerate(rows)]
+        masses = _log_masses(logits, rows, token_ids)
+        return [_report(logits[i], row, token_ids[i], masses.get(i)) for i, row in enumerate(rows)]
 
     def _sample_adjusted(self, logits: Tensor, rows: Sequence[SampleRow], index: Sequence[int]) -> list[int]:
         """The tokens of rows that need more than the argmax of the raw logits; changes `logits`."""
@@ -168,18 +174,16 @@ class Sampler:
             logits.view(-1)[flat_ids] = minus_inf
 
     def _apply_masks(self, logits: Tensor, rows: Sequence[SampleRow]) -> None:
-        masked = [(i, row.bitmask) for i, row in enumerate(rows) if row.bitmask is not None]
-        if not masked:
-            return
-        for i, bitmask in masked:
-            assert tuple(bitmask.shape) == (mask_words(self.vocab_size),), (
-                f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(bitmask.shape)}"
+        for i, row in enumerate(rows):
+            assert row.bitmask is None or tuple(row.bitmask.shape) == (mask_words(self.vocab_size),), (
+                f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(row.bitmask.shape)}"
             )
-        bitmasks = torch.stack([bitmask for _, bitmask in masked]).to(logits.device)
-        if len(masked) == len(rows):
+        index, bitmasks = _bitmasks(rows, logits.device)
+        if not index:
+            return
+        if len(index) == len(rows):
             apply_token_bitmask(logits, bitmasks)
             return
-        index = [i for i, _ in masked]
         part = logits[index]
         apply_token_bitmask(part, bitmasks)
         logits[index] = part
@@ -228,11 +232,30 @@ def _check_best(best: Tensor, index: Sequence[int]) -> None:
         raise NoTokenAllowed(forbidden)
 
 
-def _report(raw_logits: Tensor, row: SampleRow, token_id: int) -> SampledToken:
+def _bitmasks(rows: Sequence[SampleRow], device: torch.device) -> tuple[list[int], Tensor]:
+    """The rows that have a bitmask, and their masks: [num_masked, mask_words] int32."""
+    masked = [(i, row.bitmask) for i, row in enumerate(rows) if row.bitmask is not None]
+    if not masked:
+        return [], torch.zeros((0, 0), dtype=torch.int32, device=device)
+    return [i for i, _ in masked], torch.stack([bitmask for _, bitmask in masked]).to(device)
+
+
+def _log_masses(logits: Tensor, rows: Sequence[SampleRow], token_ids: Sequence[int]) -> dict[int, float]:
+    """What the masks leave of the raw model's probability, by row."""
+    index, bitmasks = _bitmasks(rows, logits.device)
+    if not index:
+        return {}
+    part = logits if len(index) == len(rows) else logits[index]
+    chosen = torch.tensor([token_ids[i] for i in index], device=logits.device)
+    masses = log_allowed_mass(part, bitmasks, chosen)
+    return dict(zip(index, masses.tolist(), strict=True))
+
+
+def _report(raw_logits: Tensor, row: SampleRow, token_id: int, log_mass: float | None) -> SampledToken:
     if not row.wants_logprob and row.num_top_logprobs == 0:
-        return SampledToken(token_id, None, ())
+        return SampledToken(token_id, None, (), log_mass)
     logprobs = log_probabilities(raw_logits)
     logprob = float(logprobs[token_id]) if row.wants_logprob else None
     top_ids = top_tokens(raw_logits, row.num_top_logprobs)
     top = tuple(zip(top_ids.tolist(), logprobs[top_ids].tolist(), strict=True))
-    return SampledToken(token_id, logprob, top)
+    return SampledToken(token_id, logprob, top, log_mass)

@@ -54,6 +54,13 @@ class StopChecker:
         start, end = min(found)
         return StopMatch(start, self._text[start:end])
 
+    def take_back(self, text_len: int) -> None:
+        """Forget all but the first `text_len` characters, as if they had never come. O(text) with regexes."""
+        self._text = self._text[:text_len]
+        for automaton, threads in zip(self._automata, self._threads, strict=True):
+            threads.clear()
+            _advance(automaton, threads, self._text, 0)
+
     def num_safe(self) -> int:
         """How many characters of the text can be in no match that is still to come."""
         safe = len(self._text)

@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+from typing import Literal
 
 from torch import Tensor
 
@@ -21,7 +22,10 @@ from ..bitmask import check_rollback, check_row, pack_row
 from ..rules.expression import shared_len
 from ..vocabulary import Vocabulary
 
-MAX_CACHED_ROWS = 1_024
+MAX_ROW_BYTES = 4_000_000
+"""Mask rows kept for each grammar."""
+BYTES_PER_CHOICE = 41
+BYTES_PER_ROW = 500
 _PAST_UTF8 = b"\xff"  # greater than any byte of UTF-8 text
 
 
@@ -34,24 +38,25 @@ class TrieNode:
     prefix_len: int
 
 
-class SortedVocabulary:
-    """A vocabulary's texts in order, with the ids they belong to; made once for all choices."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self.token_ids = vocabulary.sorted_token_ids
-        self.texts = [vocabulary.text_tokens[token_id] for token_id in self.token_ids]
-
-
 class CompiledChoice:
     """Sorted choices; shares the mask rows of its nodes among all matchers. Thread-safe."""
 
-    def __init__(self, choices: tuple[str, ...], tokens: SortedVocabulary) -> None:
+    engine: Literal["automaton"] = "automaton"
+
+    def __init__(self, choices: tuple[str, ...], vocabulary: Vocabulary, reason: str) -> None:
         """`choices`: at least one, all different. O(n log n)."""
         self.choices = sorted(choice.encode() for choice in choices)
-        self.tokens = tokens
+        self.vocabulary = vocabulary
+        self.reason = reason
+        self._num_choice_bytes = sum(map(len, self.choices)) + BYTES_PER_CHOICE * len(self.choices)
+        self._max_rows = max(1, MAX_ROW_BYTES // (4 * vocabulary.mask_words))
         self._rows: OrderedDict[TrieNode, Tensor] = OrderedDict()
         self._lock = Lock()
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory it takes, roughly; grows with the rows that are kept."""
+        return self._num_choice_bytes + len(self._rows) * (4 * self.vocabulary.mask_words + BYTES_PER_ROW)
 
     def new_matcher(self) -> "ChoiceMatcher":
         """A matcher at the beginning of the text."""
@@ -72,7 +77,7 @@ class CompiledChoice:
         """Whether a choice ends at the node and none goes on."""
         return self.is_completed(node) and node.end - node.first == 1
 
-    def forced_text(self, node: TrieNode) -> bytes:
+    def forced_bytes(self, node: TrieNode) -> bytes:
         """What all choices of the node go on with; the ends of a sorted range differ first."""
         if self.is_completed(node):
             return b""
@@ -89,18 +94,17 @@ class CompiledChoice:
         row = self._make_row(node)
         with self._lock:
             self._rows[node] = row
-            while len(self._rows) > MAX_CACHED_ROWS:
+            while len(self._rows) > self._max_rows:
                 self._rows.popitem(last=False)
         return row
 
     def _make_row(self, node: TrieNode) -> Tensor:
-        vocabulary = self.tokens.vocabulary
-        stops = vocabulary.stop_token_ids if self.is_completed(node) else ()
-        return pack_row((*self._allowed(node), *stops), vocabulary.mask_words)
+        stops = self.vocabulary.stop_token_ids if self.is_completed(node) else ()
+        return pack_row((*self._allowed(node), *stops), self.vocabulary.mask_words)
 
     def _allowed(self, node: TrieNode) -> list[int]:
         """Ids of the tokens on the paths below `node`."""
-        texts, token_ids = self.tokens.texts, self.tokens.token_ids
+        texts, token_ids = self.vocabulary.sorted_texts, self.vocabulary.sorted_token_ids
         allowed: list[int] = []
         pending = [(node, 0, len(texts))]
         while pending:
@@ -131,19 +135,21 @@ class CompiledChoice:
 class ChoiceMatcher:
     """A `Matcher` that keeps the path of nodes it came, so that rollback costs nothing."""
 
+    num_revocable_tokens = 0
+
     def __init__(self, compiled: CompiledChoice, path: list[TrieNode]) -> None:
         self._compiled = compiled
         self._path = path
 
     def fill_bitmask(self, row: Tensor) -> bool:
         """See `Matcher`; a copy once the node's row is known."""
-        check_row(row, self._compiled.tokens.vocabulary.mask_words)
+        check_row(row, self._compiled.vocabulary.mask_words)
         row.copy_(self._compiled.row(self._path[-1]))
         return True
 
-    def accept_token(self, token_id: int) -> bool:
+    def accept(self, token_id: int) -> bool:
         """See `Matcher`; O(log n)."""
-        texts = self._compiled.tokens.vocabulary.text_tokens
+        texts = self._compiled.vocabulary.text_tokens
         if not 0 <= token_id < len(texts) or not texts[token_id]:
             return False
         node = self._compiled.child(self._path[-1], texts[token_id])
@@ -171,6 +177,6 @@ class ChoiceMatcher:
         """See `Matcher`."""
         return self._compiled.is_terminated(self._path[-1])
 
-    def forced_text(self) -> bytes:
+    def forced_bytes(self) -> bytes:
         """See `Matcher`."""
-        return self._compiled.forced_text(self._path[-1])
+        return self._compiled.forced_bytes(self._path[-1])

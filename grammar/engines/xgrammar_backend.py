@@ -11,6 +11,8 @@ What was found out of xgrammar 0.2.8 and is relied on (each has a test):
 - a token without text is refused with a warning on stderr, so such tokens are refused before they get there.
 """
 
+from typing import Literal
+
 import torch
 import xgrammar
 from torch import Tensor
@@ -35,19 +37,27 @@ class XGrammarEngine:
         )
         self._compiler = xgrammar.GrammarCompiler(self._tokenizer_info, max_threads=1, cache_enabled=False)
 
-    def compile(self, rules: RuleSet) -> "XGrammarCompiled":
+    def compile(self, rules: RuleSet, reason: str) -> "XGrammarCompiled":
         """Compile rules that were made here; raises `GrammarError` where the engine does not take them."""
         try:
             compiled = self._compiler.compile_grammar(rules.pruned().to_gbnf())
         except RuntimeError as error:
             raise GrammarError(f"constraint: expected rules that xgrammar compiles, got its error: {error}") from error
-        return XGrammarCompiled(compiled, self.vocabulary)
+        return XGrammarCompiled(compiled, self.vocabulary, reason)
+
+    def revive(self, serialized: str, reason: str) -> "XGrammarCompiled":
+        """What `XGrammarCompiled.serialized` gave, in this or another process, for the same vocabulary."""
+        compiled = xgrammar.CompiledGrammar.deserialize_json(serialized, self._tokenizer_info)
+        return XGrammarCompiled(compiled, self.vocabulary, reason)
 
 
 class XGrammarCompiled:
     """A compiled grammar."""
 
-    def __init__(self, compiled: xgrammar.CompiledGrammar, vocabulary: Vocabulary) -> None:
+    engine: Literal["xgrammar"] = "xgrammar"
+
+    def __init__(self, compiled: xgrammar.CompiledGrammar, vocabulary: Vocabulary, reason: str) -> None:
+        self.reason = reason
         self._compiled = compiled
         self._vocabulary = vocabulary
         self._stop_row = pack_row(vocabulary.stop_token_ids, vocabulary.mask_words)
@@ -62,6 +72,10 @@ class XGrammarCompiled:
         """Memory it takes, roughly."""
         return int(self._compiled.memory_size_bytes)
 
+    def serialized(self) -> str:
+        """The grammar as JSON text, without the vocabulary."""
+        return str(self._compiled.serialize_json())
+
     def new_matcher(self) -> "XGrammarMatcher":
         """A matcher at the beginning of the text."""
         return XGrammarMatcher(xgrammar.GrammarMatcher(self._compiled), self._vocabulary, self._stop_row, 0)
@@ -69,6 +83,8 @@ class XGrammarCompiled:
 
 class XGrammarMatcher:
     """A `Matcher` over xgrammar's."""
+
+    num_revocable_tokens = 0
 
     def __init__(
         self, matcher: xgrammar.GrammarMatcher, vocabulary: Vocabulary, stop_row: Tensor, num_accepted: int
@@ -86,7 +102,7 @@ class XGrammarMatcher:
         _clear_padding(row, self._vocabulary.vocab_size)
         return is_restricted
 
-    def accept_token(self, token_id: int) -> bool:
+    def accept(self, token_id: int) -> bool:
         """See `Matcher`."""
         texts = self._vocabulary.text_tokens
         if not 0 <= token_id < len(texts) or not texts[token_id]:
@@ -131,7 +147,7 @@ class XGrammarMatcher:
         self.fill_bitmask(row)
         return bool((row & ~self._stop_row).any())
 
-    def forced_text(self) -> bytes:
+    def forced_bytes(self) -> bytes:
         """See `Matcher`."""
         if self.is_completed:
             return b""

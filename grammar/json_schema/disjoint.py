@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ..json_text.numbers import Bound
 from .document import Node
-from .facts import Conjunct, SchemaFacts, is_equal, type_of
+from .facts import ALL_TYPES, Conjunct, SchemaFacts, is_equal, type_of
 
 MAX_PROOF_DEPTH = 3
 Gather = Callable[[tuple[Conjunct, ...]], SchemaFacts]
@@ -21,7 +21,9 @@ class DisjointProof:
         self._gather = gather
         self._is_tight = is_tight
 
-    def never_valid(self, made: SchemaFacts, other: SchemaFacts, depth: int = 0) -> bool:
+    def never_valid(
+        self, made: SchemaFacts, other: SchemaFacts, only_types: frozenset[str] = ALL_TYPES, depth: int = 0
+    ) -> bool:
         """Whether no document generated for `made` can be valid for `other`."""
         if made.is_false or other.is_false:
             return True
@@ -32,7 +34,7 @@ class DisjointProof:
                 or (others is not None and not any(is_equal(value, allowed) for allowed in others))
                 for value in made.values
             )
-        made_types = self._made_types(made)
+        made_types = self._made_types(made) & only_types
         if other.values is not None:
             return all(type_of(value) not in made_types for value in other.values)
         return all(self._is_type_apart(kind, made, other, depth) for kind in made_types & other.types)
@@ -75,7 +77,7 @@ class DisjointProof:
             return True
         for name in made.required:
             mine, theirs = self.property_facts(made, name), self.property_facts(other, name)
-            if mine is not None and theirs is not None and self.never_valid(mine, theirs, depth + 1):
+            if mine is not None and theirs is not None and self.never_valid(mine, theirs, ALL_TYPES, depth + 1):
                 return True
         return False
 
@@ -95,12 +97,8 @@ def is_closed(facts: SchemaFacts, *, is_tight: bool) -> bool:
     stated: list[Node] = [part.additional for part in facts.objects if part.additional is not None]
     if any(node.value is False for node in stated):
         return True
-    declares = bool(facts.required) or any("properties" in _keys(part.node) for part in facts.objects)
+    declares = bool(facts.required) or any(part.is_declaring for part in facts.objects)
     return is_tight and not stated and declares
-
-
-def _keys(node: Node) -> set[str]:
-    return set(node.value) if isinstance(node.value, dict) else set()
 
 
 def _is_below(upper: Bound | None, lower: Bound | None) -> bool:

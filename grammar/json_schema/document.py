@@ -1,13 +1,18 @@
-"""SchemaDocument: a JSON Schema's text, read strictly, and the nodes its pointers and references lead to."""
+"""SchemaDocument: a JSON Schema's text, read strictly, and the nodes its references lead to."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from decimal import Decimal
+from functools import cached_property
 from urllib.parse import unquote
 
 from ..errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema, shorten
 from ..json_text.json_value import Json
+from .node import Node
+from .resources import SchemaResources
+
+__all__ = ["Node", "SchemaDocument"]
 
 MAX_SCHEMA_LEN = 2_000_000
 MAX_DEPTH = 256
@@ -19,26 +24,7 @@ _DIALECTS = (
     "http://json-schema.org/draft-04/schema",
     "http://json-schema.org/schema",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A value inside the schema's text, known by its JSON pointer."""
-
-    pointer: str
-    value: Json = field(compare=False)
-
-    def child(self, *keys: str | int) -> "Node":
-        """The node under `keys`, which must exist."""
-        pointer, value = self.pointer, self.value
-        for key in keys:
-            pointer += "/" + str(key).replace("~", "~0").replace("/", "~1")
-            if isinstance(value, list) and isinstance(key, int):
-                value = value[key]
-            else:
-                assert isinstance(value, dict), f"{pointer}: expected an object, got {shorten(value)}"
-                value = value[str(key)]
-        return Node(pointer, value)
+_OLD_DIALECTS = _DIALECTS[2:5]
 
 
 class SchemaDocument:
@@ -62,8 +48,13 @@ class SchemaDocument:
         except ValueError as error:
             raise InvalidSchema("", f"JSON text ({error})", text) from error
         _check_values(value)
+        self._take(value)
+
+    def _take(self, value: Json) -> None:
         self.root = Node("", value)
-        self._root_id = ""
+        self.dialect = _DIALECTS[0]
+        self.has_stated_dialect = False
+        self._resolved: dict[tuple[Node, str], Node] = {}
         if isinstance(value, dict):
             self._read_head(value)
 
@@ -73,30 +64,78 @@ class SchemaDocument:
             raise UnsupportedSchema(
                 "/$schema", "$schema", f"the dialect {shorten(dialect)} is not known; known are {', '.join(_DIALECTS)}"
             )
+        self.dialect = dialect.rstrip("#")
+        self.has_stated_dialect = "$schema" in value
         root_id = value.get("$id", "")
         if not isinstance(root_id, str):
             raise InvalidSchema("/$id", "a string", root_id)
-        self._root_id = root_id.rstrip("#")
 
-    def resolve(self, node: Node) -> Node:
-        """The node that the `$ref` of `node` leads to: a JSON pointer within this document, nothing remote."""
-        reference = node.child("$ref").value
-        pointer = node.pointer + "/$ref"
+    def without(self, places: Iterable[tuple[str, str]]) -> "SchemaDocument | None":
+        """The document without some keywords, each given by its schema's pointer; None where none of them is there."""
+        value = deepcopy(self.root.value)
+        is_smaller = False
+        for pointer, keyword in places:
+            schema = value
+            for part in pointer.split("/")[1:]:
+                key = part.replace("~1", "/").replace("~0", "~")
+                if isinstance(schema, list):
+                    schema = schema[int(key)]
+                elif isinstance(schema, dict):
+                    schema = schema.get(key)
+            if isinstance(schema, dict) and keyword in schema:
+                del schema[keyword]
+                is_smaller = True
+        if not is_smaller:
+            return None
+        smaller = object.__new__(SchemaDocument)
+        smaller._take(value)
+        return smaller
+
+    @property
+    def is_ref_alone(self) -> bool:
+        """Whether, as up to draft 7, what stands beside a `$ref` counts for nothing."""
+        return self.dialect in _OLD_DIALECTS
+
+    @cached_property
+    def resources(self) -> SchemaResources:
+        """What the identifiers inside the schema name; found when the first reference needs it."""
+        return SchemaResources(self.root, is_ref_alone=self.is_ref_alone)
+
+    def resolve(self, node: Node, keyword: str = "$ref") -> Node:
+        """The node that the `$ref` of `node` leads to, or its `$dynamicRef`; nothing remote is ever fetched.
+
+        Raises `UnsupportedSchema` for what leads out of the document, `InvalidSchema` for what leads nowhere.
+        """
+        key = (node, keyword)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(node, keyword)
+        return self._resolved[key]
+
+    def _resolve(self, node: Node, keyword: str) -> Node:
+        reference = node.child(keyword).value
+        pointer = f"{node.pointer}/{keyword}"
         if not isinstance(reference, str):
             raise InvalidSchema(pointer, "a string such as '#/$defs/name'", reference)
         base, _, fragment = reference.partition("#")
-        if base and base != self._root_id:
+        start = self.resources.find(node.pointer, base)
+        if start is None:
             raise UnsupportedSchema(
-                pointer, "$ref", f"{reference!r} leads out of the schema and nothing is fetched; copy it under $defs"
+                pointer, keyword, f"{reference!r} leads out of the schema and nothing is fetched; copy it under $defs"
             )
-        if fragment and not fragment.startswith("/"):
-            raise UnsupportedSchema(
-                pointer, "$ref", f"{reference!r} names an anchor; refer to the place by its JSON pointer"
-            )
-        return self._walk(unquote(fragment), pointer, reference)
+        fragment = unquote(fragment)
+        if not fragment or fragment.startswith("/"):
+            target = self._walk(start, fragment, pointer, reference)
+        else:
+            found = self.resources.anchor(start.pointer, fragment)
+            if found is None:
+                raise InvalidSchema(pointer, "a reference to an anchor that exists", reference)
+            target = found
+            if keyword == "$dynamicRef":
+                target = self.resources.dynamic_target(node, start.pointer, fragment) or target
+        return Node(target.pointer, target.value, self.resources.scope_through(node, target))
 
-    def _walk(self, fragment: str, pointer: str, reference: str) -> Node:
-        node = self.root
+    def _walk(self, start: Node, fragment: str, pointer: str, reference: str) -> Node:
+        node = start
         for part in fragment.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             value = node.value
@@ -106,10 +145,6 @@ class SchemaDocument:
                 node = node.child(int(key))
             else:
                 raise InvalidSchema(pointer, "a reference to a place that exists", reference)
-            if isinstance(node.value, dict) and isinstance(node.value.get("$id"), str):
-                raise UnsupportedSchema(
-                    pointer, "$ref", f"{reference!r} passes an inner $id, which moves what it means"
-                )
         return node
 
 

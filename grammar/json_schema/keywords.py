@@ -1,16 +1,39 @@
-"""The audit's table: what becomes of each JSON Schema keyword."""
+"""The table of JSON Schema's keywords: what holds schemas, what annotates, what type of value each is about."""
 
-ENFORCED_KEYWORDS = frozenset(
+SCHEMA_APPLICATORS = frozenset(
     (
-        "$ref", "type", "enum", "const", "allOf", "anyOf", "oneOf",
-        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
-        "minLength", "maxLength", "pattern", "format",
-        "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
-        "minProperties", "maxProperties",
-        "items", "prefixItems", "additionalItems", "minItems", "maxItems",
+        "items", "additionalItems", "unevaluatedItems", "contains", "additionalProperties", "unevaluatedProperties",
+        "propertyNames", "not", "if", "then", "else", "contentSchema",
     )
 )  # fmt: skip
-"""Every generated document obeys these, or the schema is refused at the place where it would not."""
+"""Keywords that hold a schema."""
+LIST_APPLICATORS = frozenset(("allOf", "anyOf", "oneOf", "prefixItems", "items"))
+"""Keywords that hold a list of schemas (`items`: before 2020-12)."""
+MAP_APPLICATORS = frozenset(
+    ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+)
+"""Keywords that hold schemas by name."""
+
+KEYWORD_TYPES = {
+    "minimum": "number", "maximum": "number", "exclusiveMinimum": "number", "exclusiveMaximum": "number",
+    "multipleOf": "number",
+    "minLength": "string", "maxLength": "string", "pattern": "string", "format": "string",
+    "properties": "object", "required": "object", "additionalProperties": "object", "patternProperties": "object",
+    "propertyNames": "object", "minProperties": "object", "maxProperties": "object", "dependentRequired": "object",
+    "dependentSchemas": "object", "dependencies": "object", "unevaluatedProperties": "object",
+    "items": "array", "prefixItems": "array", "additionalItems": "array", "minItems": "array", "maxItems": "array",
+    "uniqueItems": "array", "contains": "array", "minContains": "array", "maxContains": "array",
+    "unevaluatedItems": "array",
+}  # fmt: skip
+"""The type of value that a keyword is about; it says nothing of values of other types."""
+
+IN_PLACE_KEYWORDS = frozenset(
+    ("$ref", "$dynamicRef", "$recursiveRef", "allOf", "anyOf", "oneOf", "not", "if", "then", "else")
+)
+"""Keywords whose schemas are about the value itself, not about what it holds."""
+
+ASSERTIONS = frozenset(("type", "enum", "const", *KEYWORD_TYPES, *IN_PLACE_KEYWORDS))
+"""Keywords that may forbid something; each is enforced, guarded or refused."""
 
 ANNOTATIONS = frozenset(
     (
@@ -22,37 +45,13 @@ ANNOTATIONS = frozenset(
 """These forbid nothing by the specification (`discriminator` is OpenAPI's hint beside `oneOf`)."""
 
 REFUSED_KEYWORDS = {
-    "not": "what must not be cannot be said in a grammar; say what may be, with anyOf or enum",
-    "if": "conditions need the whole value; write the cases as anyOf",
-    "uniqueItems": "a grammar cannot compare items; use false or leave it out",
-    "contains": "a grammar cannot look for one item among others; use prefixItems",
-    "minContains": "a grammar cannot count matching items",
-    "maxContains": "a grammar cannot count matching items",
-    "dependentRequired": "a grammar cannot remember which properties came; write the cases as anyOf",
-    "dependentSchemas": "a grammar cannot remember which properties came; write the cases as anyOf",
-    "dependencies": "a grammar cannot remember which properties came; write the cases as anyOf",
-    "unevaluatedProperties": "it depends on which branches hold; use additionalProperties",
-    "unevaluatedItems": "it depends on which branches hold; use items",
-    "$dynamicRef": "its target depends on the way taken; use $ref",
-    "$recursiveRef": "its target depends on the way taken; use $ref",
-    "$recursiveAnchor": "its meaning depends on the way taken; use $defs and $ref",
+    "$recursiveAnchor": "its meaning depends on the way taken; use $dynamicAnchor, or $defs and $ref",
     "$vocabulary": "only a meta-schema has one",
     "nullable": 'it is OpenAPI\'s, not JSON Schema\'s; use anyOf with {"type": "null"}',
-    "id": "it is draft 4's; use $id",
     "divisibleBy": "it is draft 2's; use multipleOf",
     "extends": "it is draft 3's; use allOf",
-    "disallow": "it is draft 3's; use anyOf",
+    "disallow": "it is draft 3's; use not",
 }
-"""Keywords that would have to be dropped, and why."""
+"""Keywords of other dialects that would have to be dropped, and why."""
 
 UNKNOWN_REASON = "it is not a keyword of JSON Schema 2020-12; check its spelling, or begin its name with 'x-'"
-
-KEYWORD_TYPES = {
-    "minimum": "number", "maximum": "number", "exclusiveMinimum": "number", "exclusiveMaximum": "number",
-    "multipleOf": "number",
-    "minLength": "string", "maxLength": "string", "pattern": "string", "format": "string",
-    "properties": "object", "required": "object", "additionalProperties": "object", "patternProperties": "object",
-    "propertyNames": "object", "minProperties": "object", "maxProperties": "object",
-    "items": "array", "prefixItems": "array", "additionalItems": "array", "minItems": "array", "maxItems": "array",
-}  # fmt: skip
-"""The type of value that a keyword is about; it says nothing of values of other types."""

@@ -1,80 +1,110 @@
-"""Which values of an enum the keywords beside it leave."""
+"""Listed values: those of an enum that the keywords beside it leave, and how each is written."""
 
-from decimal import Decimal
+from itertools import permutations
 
-from ..errors import ConstraintTooLarge, UnsupportedSchema
+from ..errors import ConstraintTooLarge
+from ..guards.validator import is_valid, keyword_holds
 from ..json_text.json_value import Json
-from ..notations.regex import Dialect, parse_regex
-from ..rules.expression import matches
-from .document import Node
-from .facts import SchemaFacts, type_of
-from .formats import format_expression
+from ..json_text.strings import quoted_literal
+from ..rules.expression import Expression, Literal, concat, either, optional
+from .document import Node, SchemaDocument
+from .facts import Conjunct, SchemaFacts, type_of
+from .goals import Goals
+from .keywords import IN_PLACE_KEYWORDS
 
-MAX_MATCH_WORK = 1_000_000
-
-
-def allowed_values(facts: SchemaFacts) -> list[Json]:
-    """The members of `facts.values` that meet the other facts; refuses what it cannot judge."""
-    return [value for value in facts.values or [] if not facts.is_false and _is_allowed(value, facts)]
+MAX_ENUM_LEN = 100_000
+MAX_ORDERED_KEYS = 4
 
 
-def search_matches(pattern: str, node: Node, text: str) -> bool:
-    """Whether `pattern` is found in `text`; refuses where dialects of regular expressions disagree."""
-    if len(text) * len(pattern) > MAX_MATCH_WORK:
-        raise ConstraintTooLarge("characters of text times pattern", MAX_MATCH_WORK, len(text) * len(pattern))
-    strict = matches(parse_regex(pattern, Dialect.SHARED, is_search=True), text)
-    loose = matches(parse_regex(pattern, Dialect.LOOSE, is_search=True), text)
-    if strict is not loose:
-        raise UnsupportedSchema(
-            node.pointer, "pattern", f"dialects of regular expressions disagree whether {pattern!r} matches {text!r}"
-        )
-    return strict
+def allowed_values(document: SchemaDocument, conjuncts: tuple[Conjunct, ...], facts: SchemaFacts) -> list[Json]:
+    """The members of `facts.values` for which every conjunct holds. A value that cannot be judged is left out."""
+    if facts.is_false:
+        return []
+    values = [value for value in facts.values or [] if type_of(value) in facts.types]
+    is_plain = not facts.checks and not facts.groups and all(_only_lists(node) for node in facts.own)
+    return (
+        values if is_plain else [value for value in values if all(_holds(document, each, value) for each in conjuncts)]
+    )
 
 
-def _is_allowed(value: Json, facts: SchemaFacts) -> bool:
-    if type_of(value) not in facts.types:
-        return False
+def _only_lists(node: Node) -> bool:
+    return isinstance(node.value, dict) and not (node.value.keys() & _JUDGING)
+
+
+_JUDGING = frozenset(
+    (
+        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
+        "format", "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
+        "minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "dependencies",
+        "unevaluatedProperties", "items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems",
+        "contains", "unevaluatedItems", "not", "if",
+    )
+)  # fmt: skip
+
+
+def _holds(document: SchemaDocument, conjunct: Conjunct, value: Json) -> bool:
+    node = conjunct.node
+    if not conjunct.is_bare or not isinstance(node.value, dict):
+        return is_valid(document, node, value)
+    return all(
+        keyword_holds(document, node, keyword, value)
+        for keyword in node.value
+        if keyword not in IN_PLACE_KEYWORDS - {"not"}
+    )
+
+
+def listed_texts(goals: Goals, values: list[Json]) -> tuple[str, ...] | None:
+    """The documents that the values are; None where one can be written in more than one way."""
+    if any(_has_spellings(goals, value) for value in values):
+        return None
+    return tuple(dict.fromkeys(goals.layout.dump(value, 0) for value in values))
+
+
+def values_rule(goals: Goals, values: list[Json], depth: int) -> Expression:
+    """Any one of the values."""
+    options = [_written(goals, value, depth) for value in values]
+    total_len = sum(len(option.text) for option in options if isinstance(option, Literal))
+    if total_len > MAX_ENUM_LEN:
+        raise ConstraintTooLarge("characters of an enum", MAX_ENUM_LEN, total_len)
+    return either(options)
+
+
+def _has_spellings(goals: Goals, value: Json) -> bool:
     match value:
-        case bool() | None:
-            return True
-        case int() | Decimal():
-            return _is_number_allowed(Decimal(value), facts)
-        case str():
-            return _is_string_allowed(value, facts)
-        case list():
-            if facts.arrays:
-                raise UnsupportedSchema(facts.arrays[0].node.pointer, "items", "it stands beside an enum of arrays")
-            return _is_count_allowed(len(value), facts.min_items, facts.max_items)
-        case dict():
-            if facts.objects:
-                raise UnsupportedSchema(
-                    facts.objects[0].node.pointer, "properties", "it stands beside an enum of objects"
-                )
-            has_all = all(name in value for name in facts.required)
-            return has_all and _is_count_allowed(len(value), facts.min_properties, facts.max_properties)
-
-
-def _is_number_allowed(value: Decimal, facts: SchemaFacts) -> bool:
-    low, high = facts.lower, facts.upper
-    if low is not None and (value < low.value or (low.is_exclusive and value == low.value)):
-        return False
-    if high is not None and (value > high.value or (high.is_exclusive and value == high.value)):
-        return False
-    ratio = value.as_integer_ratio()
-    for _, divisor in facts.multiple_of:
-        top, bottom = divisor.as_integer_ratio()
-        if (ratio[0] * bottom) % (ratio[1] * top) != 0:
+        case bool():
             return False
-    return True
+        case int():
+            return not goals.is_tight
+        case dict():
+            is_ordered_freely = goals.has_any_order and 1 < len(value) <= MAX_ORDERED_KEYS
+            return is_ordered_freely or any(_has_spellings(goals, item) for item in value.values())
+        case list():
+            return any(_has_spellings(goals, item) for item in value)
+        case _:
+            return False
 
 
-def _is_string_allowed(value: str, facts: SchemaFacts) -> bool:
-    if not _is_count_allowed(len(value), facts.min_length, facts.max_length):
-        return False
-    if not all(search_matches(pattern, node, value) for pattern, node in facts.patterns.items()):
-        return False
-    return all(matches(format_expression(name), value) for name in facts.formats)
+def _written(goals: Goals, value: Json, depth: int) -> Expression:
+    """One value: objects in any order of their members where that is asked for, read literally 1 also as 1.0."""
+    if not _has_spellings(goals, value):
+        return Literal(goals.layout.dump(value, depth))
+    layout = goals.layout
+    inner = layout.inner_depth(depth)
+    if isinstance(value, list):
+        items = [_written(goals, item, inner) for item in value]
+        return layout.wrapped("[]", _joined(items, layout.comma(depth)), depth)
+    if isinstance(value, dict):
+        pairs = [
+            concat(Literal(quoted_literal(key)), layout.colon(), _written(goals, item, inner))
+            for key, item in value.items()
+        ]
+        orders = permutations(pairs) if goals.has_any_order and len(pairs) <= MAX_ORDERED_KEYS else [tuple(pairs)]
+        return either(layout.wrapped("{}", _joined(list(order), layout.comma(depth)), depth) for order in orders)
+    return concat(Literal(layout.dump(value, depth)), optional(Literal(".0")))
 
 
-def _is_count_allowed(count: int, low: int, high: int | None) -> bool:
-    return low <= count and (high is None or count <= high)
+def _joined(parts: list[Expression], comma: Expression) -> Expression:
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = concat(joined, comma, part)
+    return joined

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..errors import ConstraintTooLarge
 from ..rules.char_set import ALL_CHARS, CharSet
 from ..rules.expression import (
     EMPTY,
+    NOTHING,
     Chars,
     Concat,
     Either,
@@ -22,6 +24,7 @@ from ..rules.rule_set import RuleSet
 
 MAX_EXCLUDED_LEN = 2_000
 BLOCK_LEN = 32
+MAX_ESCAPES_BESIDE = 4
 
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN = ALL_CHARS - CharSet.of([(0, 0x1F)]) - CharSet.from_text('"\\')
@@ -53,10 +56,19 @@ def any_string(rules: RuleSet, min_len: int = 0, max_len: int | None = None) -> 
     repeat of a rule for one character makes it try thousands of tokens at each step (57 ms against 0.03 ms a mask
     at 32 k tokens). Bounded strings are such rules too, one for each number of characters left.
     """
+    expression, shared = _string_rules(min_len, max_len)
+    rules.include(shared)
+    return expression
+
+
+@lru_cache(maxsize=256)
+def _string_rules(min_len: int, max_len: int | None) -> tuple[Expression, RuleSet]:
+    """The expression of a string, and the rules it names; made once, since many schemas need the same."""
+    rules = RuleSet("")
     if min_len < BLOCK_LEN:
-        return concat(_QUOTE, _text(rules, min_len, max_len))
+        return concat(_QUOTE, _text(rules, min_len, max_len)), rules
     character = either([Chars(_PLAIN), concat(Literal("\\"), _escape_rule(rules))])
-    return quoted(repeat(character, min_len, max_len))
+    return quoted(repeat(character, min_len, max_len)), rules
 
 
 def _text(rules: RuleSet, min_len: int, max_len: int | None) -> Expression:
@@ -126,7 +138,7 @@ def spelled(expression: Expression) -> Expression:
         case Literal(text):
             return Literal(quoted_literal(text)[1:-1])
         case Chars(members):
-            return _spelled_class(members)
+            return spelled_class(members)
         case Concat(parts):
             return concat(*map(spelled, parts))
         case Either(options):
@@ -137,7 +149,9 @@ def spelled(expression: Expression) -> Expression:
             raise AssertionError(f"spelled: expected an expression over characters, got the rule {name!r}")
 
 
-def _spelled_class(members: CharSet) -> Expression:
+@lru_cache(maxsize=1024)
+def spelled_class(members: CharSet) -> Expression:
+    """One character of `members` as it is written inside a JSON string."""
     plain = members & _PLAIN
     options: list[Expression] = [Chars(plain)] if plain else []
     for code_point in (*range(0x20), ord('"'), ord("\\")):
@@ -145,6 +159,22 @@ def _spelled_class(members: CharSet) -> Expression:
         if character in members:
             options.append(Literal(_SHORT_ESCAPES.get(character, f"\\u{code_point:04x}")))
     return either(options)
+
+
+def spelled_rule(rules: RuleSet, members: CharSet) -> Expression:
+    """The same as `spelled_class`, with many escapes as one rule that other places share."""
+    plain, special = _parted(members)
+    if sum(last - first + 1 for first, last in special.ranges) <= MAX_ESCAPES_BESIDE:
+        return spelled_class(members)
+    name = f"escapes {special.ranges}"
+    if name not in rules:
+        rules.define(name, spelled_class(special), is_sealed=True)
+    return either([Chars(plain) if plain else NOTHING, RuleRef(name)])
+
+
+@lru_cache(maxsize=1024)
+def _parted(members: CharSet) -> tuple[CharSet, CharSet]:
+    return members & _PLAIN, members - _PLAIN
 
 
 def define_other_key(rules: RuleSet, name: str, excluded: Iterable[str]) -> RuleRef:
@@ -166,12 +196,12 @@ def define_other_key(rules: RuleSet, name: str, excluded: Iterable[str]) -> Rule
             children.setdefault(key[:index], set()).add(character)
             children.setdefault(key[: index + 1], set())
     prefixes = {prefix: f"{name}-{number}" for number, prefix in enumerate(children)}
-    escape = rules.define(f"{name}-escape", _spelled_class(ALL_CHARS - _PLAIN))
+    escape = rules.define(f"{name}-escape", spelled_class(ALL_CHARS - _PLAIN))
     free = RuleRef(f"{name}-free")
     rules.define(free.name, either([_QUOTE, concat(Chars(_PLAIN), free), concat(escape, free)]))
     for prefix, followers in children.items():
         taken = CharSet.from_text("".join(followers))
-        others = either([Chars(_PLAIN - taken), escape]) if taken & _PLAIN == taken else _spelled_class(~taken)
+        others = either([Chars(_PLAIN - taken), escape]) if taken & _PLAIN == taken else spelled_class(~taken)
         options: list[Expression] = [] if prefix in keys else [_QUOTE]
         options.append(concat(others, free))
         options += [

@@ -21,7 +21,7 @@ def check_choices(choices: tuple[str, ...]) -> tuple[str, ...]:
             raise InvalidChoice(f"choices[{index}]: expected different strings, got {shorten(choice)} twice; drop one")
         seen.add(choice)
         num_chars += len(choice)
-        if any(0xD800 <= ord(character) <= 0xDFFF for character in choice):
+        if not choice.isascii() and any(0xD800 <= ord(character) <= 0xDFFF for character in choice):
             raise InvalidChoice(f"choices[{index}]: expected text, got {shorten(choice)}, which holds a lone surrogate")
     if num_chars > MAX_CHOICES_LEN:
         raise ConstraintTooLarge("characters of choices", MAX_CHOICES_LEN, num_chars)

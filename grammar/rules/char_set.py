@@ -1,6 +1,8 @@
 """CharSet: a set of Unicode scalar values as sorted ranges."""
 
 import re
+import sys
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -86,6 +88,7 @@ ECMA_SPACE = CharSet.from_text(" \t\n\r\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\
 @cache
 def python_class(letter: str) -> CharSet:
     r"""The members of `\d`, `\w` or `\s` as Python's `re` reads them in a text pattern; asked of `re` itself."""
-    every_char = "".join(chr(code_point) for code_point in range(MAX_CODE_POINT + 1))
+    code_points = array("I", range(MAX_CODE_POINT + 1))
+    every_char = code_points.tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")
     spans = (match.span() for match in re.finditer(f"\\{letter}+", every_char))
     return CharSet.of((start, end - 1) for start, end in spans)

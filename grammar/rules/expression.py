@@ -52,14 +52,16 @@ class RuleRef:
 
 Expression = Literal | Chars | Concat | Either | Repeat | RuleRef
 
+MAX_COMPARED = 8
+
 EMPTY = Literal("")
 NOTHING = Either(())
 
 
 def concat(*parts: Expression) -> Expression:
     """`parts` in turn, without needless nesting."""
-    kept = tuple(part for part in parts if part != EMPTY)
-    if any(part == NOTHING for part in kept):
+    kept = tuple([part for part in parts if part != EMPTY])
+    if NOTHING in kept:
         return NOTHING
     if len(kept) == 1:
         return kept[0]
@@ -68,8 +70,12 @@ def concat(*parts: Expression) -> Expression:
 
 def either(options: Iterable[Expression]) -> Expression:
     """Any one of `options`, without doubles and without those that match nothing."""
-    kept = tuple(dict.fromkeys(option for option in options if option != NOTHING))
-    return kept[0] if len(kept) == 1 else Either(kept)
+    kept = [option for option in options if option != NOTHING]
+    if len(kept) > MAX_COMPARED:
+        kept = list(dict.fromkeys(kept))
+    elif len(kept) > 1:  # comparing a few ends at their first difference; hashing goes through all of each
+        kept = [option for index, option in enumerate(kept) if option not in kept[:index]]
+    return kept[0] if len(kept) == 1 else Either(tuple(kept))
 
 
 def repeat(item: Expression, min_count: int, max_count: int | None) -> Expression:

@@ -32,6 +32,8 @@ class RuleSet:
     def __init__(self, root: str) -> None:
         self.root = root
         self._rules: dict[str, Expression] = {}
+        self._surveys: dict[str, _Survey] = {}
+        self._is_pruned = False
 
     def __contains__(self, name: str) -> bool:
         return name in self._rules
@@ -42,13 +44,36 @@ class RuleSet:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def define(self, name: str, expression: Expression) -> RuleRef:
-        """Put `expression` under a new `name`. Raises `ConstraintTooLarge` past the bound on rules."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def define(self, name: str, expression: Expression, *, is_sealed: bool = False) -> RuleRef:
+        """Put `expression` under a new `name`. Raises `ConstraintTooLarge` past the bound on rules.
+
+        `is_sealed`: it names no rules and no part of it matches nothing, so that pruning need not look at it.
+        """
         assert name not in self._rules, f"rule {name!r} is defined twice"
         if len(self._rules) >= MAX_RULES:
             raise ConstraintTooLarge("grammar rules", MAX_RULES, f"more than {MAX_RULES}")
         self._rules[name] = expression
+        self._is_pruned = False
+        if is_sealed:
+            self._surveys[name] = _SEALED
         return RuleRef(name)
+
+    def include(self, other: "RuleSet") -> None:
+        """Take over the rules of `other`, which must mean the same where names are here already."""
+        surveys = other._surveyed()
+        for name, expression in other._rules.items():
+            if name not in self._rules:
+                self.define(name, expression)
+                self._surveys[name] = surveys[name]
+
+    def _surveyed(self) -> "dict[str, _Survey]":
+        for name, expression in self._rules.items():
+            if name not in self._surveys:
+                self._surveys[name] = _survey(expression)
+        return self._surveys
 
     def pruned(self) -> "RuleSet":
         """The same language without rules and options that match nothing or are never reached.
@@ -56,7 +81,10 @@ class RuleSet:
         Raises `UnsatisfiableConstraint` where that leaves nothing. Linear in the size of the rules times the
         number of rules that name each.
         """
-        productive = self._productive()
+        if self._is_pruned:
+            return self
+        surveys = self._surveyed()
+        productive = self._productive(surveys)
         if self.root not in productive:
             raise UnsatisfiableConstraint(
                 "constraint: expected one that some finite text meets, got one that no text meets; "
@@ -68,24 +96,32 @@ class RuleSet:
             name = pending.pop()
             if name in kept:
                 continue
-            expression = _prune(self._rules[name], productive)
+            expression = self._rules[name]
+            named, is_whole = surveys[name]
+            if not (is_whole and productive.issuperset(named)):
+                expression = _prune(expression, productive)
+                named = tuple(references(expression))
             kept.define(name, expression)
-            pending.extend(_references(expression))
+            pending.extend(named)
+        kept._is_pruned = True
         return kept
 
-    def _productive(self) -> set[str]:
+    def _productive(self, surveys: "dict[str, _Survey]") -> set[str]:
         """Names of rules that match some finite text: the least fixed point."""
-        users: defaultdict[str, set[str]] = defaultdict(set)
-        for name, expression in self._rules.items():
-            for reference in _references(expression):
-                users[reference].add(name)
+        users: defaultdict[str, list[str]] = defaultdict(list)
+        for name, (named, _) in surveys.items():
+            for reference in named:
+                users[reference].append(name)
         productive: set[str] = set()
         pending = list(self._rules)
         while pending:
             name = pending.pop()
-            if name not in productive and _is_productive(self._rules[name], productive):
+            if name in productive:
+                continue
+            named, is_whole = surveys[name]
+            if (is_whole and productive.issuperset(named)) or _is_productive(self._rules[name], productive):
                 productive.add(name)
-                pending.extend(users[name] - productive)
+                pending += [user for user in users[name] if user not in productive]
         return productive
 
     def to_gbnf(self) -> str:
@@ -96,17 +132,44 @@ class RuleSet:
         return "".join(f"{names[name]} ::= {_to_gbnf(rule, names)}\n" for name, rule in self._rules.items())
 
 
-def _references(expression: Expression) -> Iterator[str]:
-    match expression:
-        case RuleRef(name):
-            yield name
-        case Concat(children) | Either(children):
-            for child in children:
-                yield from _references(child)
-        case Repeat(item, _, _):
-            yield from _references(item)
-        case Literal() | Chars():
-            return
+def references(expression: Expression) -> Iterator[str]:
+    """The names of rules in `expression`, as often as they occur."""
+    pending = [expression]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, RuleRef):
+            yield part.name
+        elif isinstance(part, Concat):
+            pending.extend(reversed(part.parts))
+        elif isinstance(part, Either):
+            pending.extend(reversed(part.options))
+        elif isinstance(part, Repeat):
+            pending.append(part.item)
+
+
+_Survey = tuple[tuple[str, ...], bool]
+"""The rules an expression names, and whether every other part of it matches something."""
+_SEALED: _Survey = ((), True)
+
+
+def _survey(expression: Expression) -> _Survey:
+    named: list[str] = []
+    is_whole = True
+    pending = [expression]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, RuleRef):
+            named.append(part.name)
+        elif isinstance(part, Concat):
+            pending.extend(part.parts)
+        elif isinstance(part, Either):
+            is_whole &= bool(part.options)
+            pending.extend(part.options)
+        elif isinstance(part, Repeat):
+            pending.append(part.item)
+        elif isinstance(part, Chars):
+            is_whole &= bool(part.members.ranges)
+    return tuple(named), is_whole
 
 
 def _is_productive(expression: Expression, productive: set[str]) -> bool:

@@ -161,7 +161,9 @@ def _root_schema(kind: Kind) -> Schema:
 
 
 def _check_enforceable(schema: Schema, name: str) -> None:
-    from ..json_schema.schema_compiler import compile_schema  # only where a type needs it: it reads a good part of the grammar
+    from ..json_schema.schema_compiler import (
+        compile_schema,  # only where a type needs it: it reads a good part of the grammar
+    )
 
     try:
         compile_schema(JsonSchema(json.dumps(schema)))

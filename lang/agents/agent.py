@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from ..agent_step import AgentStep
 from ..errors import InvalidArgument
@@ -136,6 +136,7 @@ def _unheard(event: AgentEvent[Any]) -> None:
 
 
 Tools = Sequence[ToolFunction[..., Any] | Callable[..., Any]]
+AgentToolChoice = Literal["auto", "required"]
 
 
 @overload
@@ -147,6 +148,8 @@ def agent(
     max_tokens: int | None = None,
     tool_timeout: float | None = 60.0,
     approve: Approve | None = None,
+    tool_choice: AgentToolChoice = "auto",
+    parallel: bool = True,
 ) -> Agent[str]: ...
 @overload
 def agent(
@@ -158,6 +161,8 @@ def agent(
     max_tokens: int | None = None,
     tool_timeout: float | None = 60.0,
     approve: Approve | None = None,
+    tool_choice: AgentToolChoice = "auto",
+    parallel: bool = True,
 ) -> Agent[A]: ...
 @overload
 def agent(
@@ -169,6 +174,8 @@ def agent(
     max_tokens: int | None = None,
     tool_timeout: float | None = 60.0,
     approve: Approve | None = None,
+    tool_choice: AgentToolChoice = "auto",
+    parallel: bool = True,
 ) -> Agent[Any]: ...
 def agent(
     tools: Tools,
@@ -179,6 +186,8 @@ def agent(
     max_tokens: int | None = None,
     tool_timeout: float | None = 60.0,
     approve: Approve | None = None,
+    tool_choice: AgentToolChoice = "auto",
+    parallel: bool = True,
 ) -> Agent[Any]:
     """An agent with these tools (functions made by `@tool`, or plain ones that could be).
 
@@ -189,6 +198,9 @@ def agent(
 
     `approve`: asked before each call, with the `ToolCall`; it gives True, or False or a reason to refuse, which the
     model reads. If it is no `async def` it is called in a thread, so that it may wait for a human.
+
+    `tool_choice="required"`: the first turn begins with a call, whatever the model would rather say. `parallel=False`:
+    one call a turn, whose result the model reads before it goes on.
 
     `answer_type`: the type of the answer, any that `gen(type=...)` takes. The tool phase is the same as without it:
     the model ends it by a text of its own. Then it is asked for the answer as JSON, in one more turn, which is
@@ -202,5 +214,9 @@ def agent(
         is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if not is_count and (value is not None or name == "max_steps"):
             raise InvalidArgument(name, "an integer >= 1", value)
+    if tool_choice not in ("auto", "required"):
+        raise InvalidArgument("tool_choice", "'auto' or 'required'", tool_choice, "without tools no agent is needed")
+    if not isinstance(parallel, bool):
+        raise InvalidArgument("parallel", "True or False", parallel)
     asked_type = None if answer_type is None or answer_type is str else AnswerType.of(answer_type)
-    return Agent(AgentSettings(toolbox, system, max_steps, max_tokens, asked_type))
+    return Agent(AgentSettings(toolbox, system, max_steps, max_tokens, asked_type, tool_choice == "required", parallel))

@@ -36,6 +36,10 @@ class AgentSettings:
     max_tokens: int | None
     answer_type: AnswerType | None
     """None: the answer is the model's text."""
+    must_call: bool = False
+    """Whether the first turn begins with a call."""
+    is_parallel: bool = True
+    """Whether one turn may ask for several calls."""
 
 
 class AgentLoop:
@@ -105,13 +109,18 @@ class AgentLoop:
         parts: list[str | WrittenCall] = []
         with self._state.assistant():
             while True:
-                text, matched = await self._gen("thought", stop=CALL_BEGIN)
-                parts.append(text)
-                if matched != CALL_BEGIN:
-                    break
+                if self._settings.must_call and not self.steps and not calls:
+                    text = ""
+                else:
+                    text, matched = await self._gen("thought", stop=CALL_BEGIN)
+                    parts.append(text)
+                    if matched != CALL_BEGIN:
+                        break
                 written = await self._written_call(len(calls))
                 parts.append(written)
                 calls.append(self._call(written, text.strip()))
+                if not self._settings.is_parallel:
+                    break
         self._turns.append(Turn("assistant", tuple(parts)))
         return calls, text.strip()
 

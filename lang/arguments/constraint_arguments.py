@@ -1,11 +1,11 @@
-"""From the constraint arguments of `gen` (dtype, regex, json_schema, ebnf) to one constraint."""
+"""From the constraint arguments of `gen` (dtype, regex, json_schema, ebnf, lark, constraint) to one constraint."""
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ...grammar.notations.regex import parse_regex
-from ...grammar.spec import Constraint, Ebnf, JsonSchema, Regex
+from ...grammar.spec import Constraint, Ebnf, JsonSchema, Lark, Regex
 from ..errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -29,10 +29,19 @@ def constraint_of(
     regex: str | None,
     json_schema: Mapping[str, object] | str | bool | type | None,
     ebnf: str | None,
+    lark: str | None = None,
+    constraint: Constraint | None = None,
 ) -> Constraint | None:
     """The one constraint that is given, or None; two at once raise `InvalidArgument`, a regex that cannot be enforced
     `GrammarError`."""
-    given = {"dtype": dtype, "regex": regex, "json_schema": json_schema, "ebnf": ebnf}
+    given = {
+        "dtype": dtype,
+        "regex": regex,
+        "json_schema": json_schema,
+        "ebnf": ebnf,
+        "lark": lark,
+        "constraint": constraint,
+    }
     check_at_most_one(given)
     if dtype is not None:
         return _of_dtype(dtype)
@@ -42,7 +51,12 @@ def constraint_of(
         return JsonSchema(_schema_text_of(json_schema))
     if ebnf is not None:
         return Ebnf(_text("ebnf", "a grammar", ebnf))
-    return None
+    if lark is not None:
+        return Lark(_text("lark", "a grammar", lark))
+    if constraint is not None and not isinstance(constraint, get_args(Constraint)):
+        kinds = ", ".join(kind.__name__ for kind in get_args(Constraint))
+        raise InvalidArgument("constraint", f"one of palmette.grammar.spec: {kinds}", constraint)
+    return constraint
 
 
 def typed(annotation: Any) -> "tuple[ValueType[Any] | None, Constraint | None]":

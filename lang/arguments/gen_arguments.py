@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ...grammar.spec import Constraint
 from ..ir import ChoicesMethod
 from .constraint_arguments import DType
 from .sampling_arguments import SingleSamplingArguments
@@ -17,3 +18,5 @@ class GenArguments(SingleSamplingArguments, total=False):
     regex: str | None
     json_schema: Mapping[str, object] | str | type | None
     ebnf: str | None
+    lark: str | None
+    constraint: Constraint | None

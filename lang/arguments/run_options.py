@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ..backend import Backend, check_backend
 from ..errors import InvalidArgument
 from ..sampling_params import SamplingParams
+from ..terms import Terms
 from .sampling_arguments import set_fields
 
 SAMPLING_OPTIONS = (
@@ -32,13 +33,16 @@ SAMPLING_OPTIONS = (
 )
 """What the gens of the program inherit where they do not say otherwise."""
 
+TERM_OPTIONS = ("priority", "tenant", "queue_timeout_s", "timeout_s")
+"""The fields of `Terms`."""
+
 _REFUSED = {
     "use_thread": "leave it out; the backend runs all branches at the same time, and stream=True runs the program "
     "in a thread of its own"
 }
 """Names of SGLang that would do nothing here, and why."""
 
-RUN_OPTIONS = (*SAMPLING_OPTIONS, "seed", "cache_salt", "stream", "backend")
+RUN_OPTIONS = (*SAMPLING_OPTIONS, *TERM_OPTIONS, "seed", "cache_salt", "stream", "backend")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class RunOptions:
 
     sampling: Mapping[str, Any]
     """The `SamplingParams` fields that were set."""
+    terms: Mapping[str, Any]
+    """The `Terms` fields that were set."""
     seed: int | None = None
     """The key of all noise of the run; None: the backend draws one."""
     cache_salt: str = ""
@@ -57,7 +63,10 @@ class RunOptions:
     def of(cls, keywords: Mapping[str, Any]) -> "RunOptions":
         """Check and sort `keywords`, all named in `RUN_OPTIONS`; raises `InvalidArgument`."""
         sampling = set_fields({name: value for name, value in keywords.items() if name in SAMPLING_OPTIONS})
-        rest = {name: value for name, value in keywords.items() if name not in SAMPLING_OPTIONS and value is not None}
+        given = {name: value for name, value in keywords.items() if value is not None}
+        terms = {name: value for name, value in given.items() if name in TERM_OPTIONS}
+        Terms(**terms)
+        rest = {name: value for name, value in given.items() if name not in SAMPLING_OPTIONS and name not in terms}
         SamplingParams(seed=rest.get("seed"))
         if not isinstance(rest.get("cache_salt", ""), str):
             raise InvalidArgument("cache_salt", "a string", rest["cache_salt"])
@@ -65,12 +74,16 @@ class RunOptions:
             raise InvalidArgument("stream", "True or False", rest["stream"])
         if "backend" in rest:
             check_backend("backend", rest["backend"])
-        return cls(sampling, **rest)
+        return cls(sampling, terms, **rest)
 
     @property
     def sampling_params(self) -> SamplingParams:
         """The defaults of the program's gens."""
         return SamplingParams(**self.sampling)
+
+    def terms_within(self, outer: Terms) -> Terms:
+        """The terms of the run: `outer` where the options do not say otherwise."""
+        return replace(outer, **self.terms)
 
     def for_item(self, index: int) -> "RunOptions":
         """The options of item `index` of a batch: its own seed, so that equal items may differ."""

@@ -4,7 +4,18 @@ import json
 
 import msgspec
 
-from ...grammar.spec import Choice, Constraint, Ebnf, JsonSchema, Regex
+from ...grammar.spec import (
+    Any,
+    Choice,
+    Constraint,
+    Ebnf,
+    JsonSchema,
+    Lark,
+    Reasoned,
+    Regex,
+    StructuralTag,
+    ToolCalls,
+)
 from ..ir import DeclareTools, Fork, Gen, Join, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from ..sampling_params import SamplingParams
 
@@ -55,6 +66,16 @@ def constraint_words(constraint: Constraint, text_len: int = 40) -> str:
             return _one_of(choices, text_len)
         case Ebnf(grammar=grammar, root=root):
             return f"grammar {root} ({grammar.count('::=')} rules)"
+        case Lark(grammar=grammar):
+            return f"Lark grammar {shortened(grammar, text_len)}"
+        case Any():
+            return "any text"
+        case StructuralTag(tags=tags):
+            return f"text with {shortened(', '.join(tag.begin for tag in tags), text_len)}"
+        case Reasoned(answer=answer):
+            return f"reasoning, then {constraint_words(answer, text_len)}"
+        case ToolCalls():
+            return _tool_words(constraint, text_len)
 
 
 def sampling_words(params: SamplingParams) -> list[str]:
@@ -92,6 +113,12 @@ def _one_of(choices: tuple[str, ...], text_len: int) -> str:
         if sum(map(len, shown)) > text_len and len(shown) < len(choices):
             return f"one of {len(choices)}: {', '.join(shown)}, …"
     return f"one of {', '.join(shown)}"
+
+
+def _tool_words(constraint: ToolCalls, text_len: int) -> str:
+    names = [tool.name for tool in constraint.tools if constraint.allowed is None or tool.name in constraint.allowed]
+    how = {"none": "no call", "auto": "calls, or none,", "required": "a call"}[constraint.choice]
+    return f"{how} of {shortened(', '.join(names), text_len)} ({constraint.format})"
 
 
 def _schema_words(schema: str, text_len: int) -> str:

@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...grammar.spec import Constraint
 from ..ir import DeclareTools, Gen, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from ..plan import Arg, Branching, Joining, Plan, Ref, Step, Template, refs_of
+from .operation_summary import variable_words
 from .plan_tree import plan_lines
 
 TokenLen = Callable[[str], int]
 """How many tokens a text has."""
+
+EnforcedBy = Callable[[Constraint], str]
+"""What enforces a constraint, and why; or why it is refused."""
 
 Place = tuple[int, int]
 """(branch, step)."""
@@ -132,8 +137,8 @@ class _Walk:
                 return 0
 
 
-def explain_plan(plan: Plan, token_len: TokenLen | None) -> str:
-    """The plan as a tree, with what each step takes in columns beside it, and the sums below."""
+def explain_plan(plan: Plan, token_len: TokenLen | None, enforced_by: EnforcedBy | None = None) -> str:
+    """The plan as a tree, with what each step takes in columns beside it; below, the sums, and who enforces what."""
     cost = PlanCost.of(plan, token_len)
     heading, *rest = plan_lines(plan)
     rows = [(heading.text, "known", "new", "done by pass")]
@@ -148,7 +153,8 @@ def explain_plan(plan: Plan, token_len: TokenLen | None) -> str:
     for text, *cells in rows:
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         lines.append("  ".join([text.ljust(widths[0]), *aligned]))
-    return "\n".join([*(line.rstrip() for line in lines), "", _totals(plan, cost)])
+    enforcement = [] if enforced_by is None else _enforcement(plan, enforced_by)
+    return "\n".join([*(line.rstrip() for line in lines), "", _totals(plan, cost), *enforcement])
 
 
 def _columns(plan: Plan, place: Ref, cost: StepCost | None) -> tuple[str, str, str]:
@@ -180,6 +186,17 @@ def _totals(plan: Plan, cost: PlanCost) -> str:
     if not cost.is_exact:
         lines.append("?: only a model's tokenizer or chat template, or an argument, says how many")
     return "\n".join(lines)
+
+
+def _enforcement(plan: Plan, enforced_by: EnforcedBy) -> list[str]:
+    """A line for each different constraint, with the variables that are held to it."""
+    names: dict[Constraint, list[str]] = {}
+    for branch in plan.branches:
+        for step in branch.steps:
+            if isinstance(step, Gen) and step.constraint is not None:
+                names.setdefault(step.constraint, []).append(variable_words(step.name))
+    words = [f"  {', '.join(dict.fromkeys(held))}: {enforced_by(constraint)}" for constraint, held in names.items()]
+    return ["constraints are enforced by", *words] if words else []
 
 
 def _sampled(step: Step) -> tuple[int, int]:

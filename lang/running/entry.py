@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from ..errors import ProgramError
+from ..backend import OutOfTime, QueueRefusal
+from ..errors import ProgramError, ProgramRefused, ProgramTimeout
 from ..events import GenResult, ScoreResult, SelectResult, Timing
 from ..ir import Gen, Operation, Score, Select, Text
 from ..plan import Arg
@@ -26,7 +27,7 @@ class Failure:
         """A fresh exception, as one that is raised twice grows a wrong traceback; the failure counts as seen."""
         self.is_surfaced = True
         entry = self._entry
-        return ProgramError(
+        return _kind_of(self.cause)(
             program=self._program,
             branch=self._branch,
             operation_index=None if entry is None else entry.index,
@@ -35,6 +36,18 @@ class Failure:
             source=None if entry is None else entry.source,
             cause=self.cause,
         )
+
+
+def _kind_of(cause: BaseException) -> type[ProgramError]:
+    """Says whether it was for want of time, or of room, also where another branch of the program was told so."""
+    reason: BaseException | None = cause
+    while reason is not None:
+        if isinstance(reason, OutOfTime):
+            return ProgramTimeout
+        if isinstance(reason, QueueRefusal):
+            return ProgramRefused
+        reason = reason.__cause__
+    return ProgramError
 
 
 class Entry:

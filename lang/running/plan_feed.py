@@ -7,6 +7,7 @@ from functools import partial
 from ..backend import Branch, PlanBackend, PlanRun
 from ..errors import PalmetteError
 from ..events import BranchEnded, Event, Forked
+from ..terms import Terms
 from .branch_runner import BranchRunner
 from .entry import Failure
 from .plan_builder import BuiltPlan
@@ -27,6 +28,7 @@ class PlanFeed:
         program: str,
         seed: int | None,
         cache_salt: str,
+        terms: Terms,
         is_streaming: bool,
     ) -> None:
         self._built = built
@@ -44,7 +46,13 @@ class PlanFeed:
         self._open = dict(enumerate(built.runners))
         self._plan_run: PlanRun | None = None
         begin = partial(
-            backend.run_plan, built.plan, roots, seed=seed, cache_salt=cache_salt, is_streaming=is_streaming
+            backend.run_plan,
+            built.plan,
+            roots,
+            seed=seed,
+            cache_salt=cache_salt,
+            terms=terms,
+            is_streaming=is_streaming,
         )
         self._task = asyncio.get_running_loop().create_task(self._follow(begin))
         self._task.add_done_callback(self._ended)

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 from ..backend import Backend, Branch, PlanBackend
 from ..errors import SiblingFailed, StateError
 from ..source_line import user_source_line
+from ..terms import DEFAULT_TERMS, Terms
 from .branch_runner import BranchRunner, ForkPoint, PendingStep
 from .entry import Failure
 from .own_thread import in_thread
@@ -42,6 +43,7 @@ class ProgramRun:
         *,
         seed: int | None,
         cache_salt: str,
+        terms: Terms = DEFAULT_TERMS,
         is_streaming: bool,
         is_async: bool = False,
         defers_reads: bool = True,
@@ -51,6 +53,9 @@ class ProgramRun:
         self.run_id = os.urandom(16).hex()
         self.seed = seed
         self.cache_salt = cache_salt
+        self.terms = terms
+        self._arrived_at: float | None = None
+        """When the backend first heard of it, by the monotonic clock."""
         self.is_streaming = is_streaming
         self.is_async = is_async
         self.defers_reads = defers_reads
@@ -93,6 +98,11 @@ class ProgramRun:
     def can_defer(self) -> bool:
         """A value's text may be put in later."""
         return self.is_tracing or self.defers_reads
+
+    @property
+    def terms_left(self) -> Terms:
+        """For a program that the body runs now, as a part of this one."""
+        return self.terms if self._arrived_at is None else self.terms.after(time.monotonic() - self._arrived_at)
 
     # What the user's threads call
 
@@ -311,9 +321,11 @@ class ProgramRun:
             raise self.error
 
     async def _open_root(self) -> Sequence[Branch]:
-        return [await self.backend.open_branch(seed=self.seed, cache_salt=self.cache_salt)]
+        return [await self.backend.open_branch(seed=self.seed, cache_salt=self.cache_salt, terms=self.terms)]
 
     def _deliver(self, pending: Mapping[BranchRunner, list[PendingStep]], *, is_followed: bool) -> None:
+        if self._arrived_at is None:
+            self._arrived_at = time.monotonic()
         if not self._deliver_as_plan(pending, is_followed=is_followed):
             for runner, steps in pending.items():
                 runner.deliver(steps)
@@ -339,6 +351,7 @@ class ProgramRun:
             program=self.program,
             seed=self.seed,
             cache_salt=self.cache_salt,
+            terms=self.terms,
             is_streaming=is_followed,
         )
         self._feeds.add(feed)
@@ -407,7 +420,9 @@ def _cancel_siblings(failed: BranchRunner, siblings: Sequence[BranchRunner], cau
         return  # whoever failed first has told them all
     for sibling in siblings:
         if sibling is not failed:
-            sibling.cancel(SiblingFailed(f"cancelled, as the branch {failed.label} of the same fork failed: {cause}"))
+            told = SiblingFailed(f"cancelled, as the branch {failed.label} of the same fork failed: {cause}")
+            told.__cause__ = cause
+            sibling.cancel(told)
 
 
 def _is_on_a_loop() -> bool:

@@ -580,8 +580,8 @@
   }
 
   function constraintOf(constraint) {
-    const kind = { regex: "regex", json_schema: "JSON schema", choice: "choice", ebnf: "grammar" }[constraint.type] ?? constraint.type;
-    let body = constraint.pattern ?? constraint.schema ?? constraint.grammar ?? (constraint.choices ?? []).map(each => JSON.stringify(each)).join("  ");
+    const kind = { regex: "regex", json_schema: "JSON schema", choice: "choice", ebnf: "grammar", lark: "grammar", structural_tag: "tags", tool_calls: "tool calls" }[constraint.type] ?? constraint.type;
+    let body = constraint.pattern ?? constraint.schema ?? constraint.grammar ?? (constraint.choices ?? constraint.tools ?? constraint.tags ?? []).map(each => JSON.stringify(each)).join("  ");
     if (constraint.type === "json_schema") {
       try { body = JSON.stringify(JSON.parse(body), null, 1).replace(/\n\s*/g, " "); } catch { /* shown as it is */ }
     }

@@ -4,17 +4,21 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from ...grammar.matcher import CompiledGrammar
-from ...kernels.token_bitmask import mask_words
+from ...kernels.token_bitmask import forbid_tokens
 from ...lang.events import FinishReason, GenResult, TokenLogprob
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
+from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
 from ..detokenizer import Detokenizer
+from ..errors import ConstraintDeadEnd
+from ..filled_mask import FilledMask
+from ..output_check import OutputCheck
 from ..sampler import SampledToken, SampleRow
 from ..stop_checker import StopChecker, StopMatch
+from .choice_points import ChoicePoints
 from .scoring import TapeScores
 from .task import Task
 
@@ -27,19 +31,26 @@ class GenTask(Task):
     tape, the matcher and the text. A stop string cuts tape and text back to where it begins; if it begins inside
     a token, the head of that token becomes text that is tokenised again with what follows. Under a constraint
     nothing ends the text where the constraint is not complete, except the token limit.
+
+    Where the constraint allows nothing more (what it cannot see ahead it may find out late), the generation goes back
+    to the last token that had a rival, among those that the matcher says may be taken back, and goes another way: the
+    token tried there is banned, and as the noise belongs to the place, the next best is taken. So the tokens are those
+    of a depth-first search, and depend on nothing but text, seed and constraint. Text that may still be taken back is
+    not shown.
     """
 
     branch: Branch
     params: SamplingParams
     eos_token_ids: Collection[int]
     context_len: int
-    vocab_size: int
     detokenizer: Detokenizer
     grammar: CompiledGrammar | None
     token_text: Callable[[int], str]
     emit_text: Callable[[str, tuple[int, ...]], None]
     """Is told more text, and the tokens sampled since the last."""
     input_scores: TapeScores | None = None
+    rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET
+    output_check: OutputCheck | None = None
 
     token_ids: list[int] = field(default_factory=list)
     finish_reason: FinishReason | None = None
@@ -52,7 +63,11 @@ class GenTask(Task):
         self._text = ""
         self._num_emitted = 0
         self._num_tokens_emitted = 0
+        self._num_firm = 0  # tokens that are never taken back
+        self._choice_points = ChoicePoints(self.rollback_budget)
+        self._mask: FilledMask | None = None  # of the token being sampled
         self._forced: list[int] = []
+        self._log_masses: list[float] = []  # [num_tokens] under a constraint
         has_stops = bool(self.params.stop or self.params.stop_regex)
         self._stops = StopChecker(self.params.stop, self.params.stop_regex) if has_stops else None
         self._logprobs: list[TokenLogprob] = []
@@ -91,19 +106,38 @@ class GenTask(Task):
         assert self.input_scores is not None, positions
         self.input_scores.receive(positions, logits)
 
-    def sample_row(self) -> SampleRow | None:
-        """How to sample the next token; None where the constraint was complete before the first."""
+    @property
+    def wants_mask(self) -> bool:
+        """Whether a constraint is at work."""
+        return self._matcher is not None and self.finish_reason is None
+
+    def fill_mask(self, row: Tensor) -> bool:
+        """What the constraint allows, less what led to dead ends from here. See `Task`."""
+        assert self._matcher is not None, "a mask was wanted without a constraint"
+        is_restricted = self._matcher.fill_bitmask(row)
+        banned = self._choice_points.banned_token_ids()
+        forbid_tokens(row, banned)
+        return is_restricted or bool(banned)
+
+    def sample_row(self, mask: FilledMask | None) -> SampleRow | None:
+        """How to sample the next token; None where none is wanted: the constraint was complete, or leads nowhere here.
+
+        Raises: ConstraintDeadEnd where there is no other way; what the matcher raised.
+        """
         if self.finish_reason is not None:
             return None
-        bitmask = None
+        self._mask = mask
         banned: Collection[int] = ()
-        if self._matcher is not None:
-            bitmask = torch.zeros(mask_words(self.vocab_size), dtype=torch.int32)
-            if not self._matcher.fill_bitmask(bitmask):
-                bitmask = None
-            elif allows_one_token(bitmask):
-                self._forced.append(len(self.token_ids))
+        if mask is not None:
+            if mask.error is not None:
+                raise RuntimeError(f"the mask: {type(mask.error).__name__}: {mask.error}") from mask.error
+            if mask.num_allowed == 0:
+                self._go_back()
+                return None
             banned = self._banned_under_constraint()
+            if banned and self._allows_only(mask, banned):
+                self._finish("stop", None)
+                return None
         elif len(self.token_ids) < self.params.min_new_tokens:
             banned = frozenset(self.eos_token_ids) | self._ends
         return SampleRow(
@@ -111,7 +145,7 @@ class GenTask(Task):
             seed=self.seed,
             path=self.branch.path,
             position=len(self.branch.token_ids),
-            bitmask=bitmask,
+            bitmask=mask.row if mask is not None and mask.is_restricted else None,
             banned_token_ids=banned,
             output_counts=self._counts,
             seen_token_ids=self._seen,
@@ -128,6 +162,12 @@ class GenTask(Task):
         if self.params.return_logprob:
             text = self.token_text(token_id) if self.params.return_text_in_logprobs else None
             self._logprobs.append(TokenLogprob(token_id, token.logprob, text, token.top))
+        if self._mask is not None:
+            if self._mask.num_allowed == 1:
+                self._forced.append(len(self.token_ids) - 1)
+            self._log_masses.append(token.masked_log_mass or 0.0)
+            self._choice_points.add(had_choice=self._mask.num_allowed > 1)
+            self._mask = None
         if self._ends_text(token_id):
             self._finish("stop", token_id)
             return
@@ -136,8 +176,9 @@ class GenTask(Task):
             self._seen.add(token_id)
         self.branch.append([token_id])
         if self._matcher is not None:
-            is_accepted = self._matcher.accept_token(token_id)
+            is_accepted = self._matcher.accept(token_id)
             assert is_accepted, f"the mask allowed token {token_id}, but the matcher does not"
+            self._num_firm = max(self._num_firm, len(self.token_ids) - self._matcher.num_revocable_tokens)
         self._grow(self.detokenizer.append(token_id))
         if self.finish_reason is not None:
             return
@@ -147,8 +188,13 @@ class GenTask(Task):
             self._finish("length", None)
 
     def result(self, cached_tokens: int) -> GenResult:
-        """The finished generation; `cached_tokens` of its prompt had not to be computed."""
+        """The finished generation; `cached_tokens` of its prompt had not to be computed.
+
+        Raises: ConstraintViolated, where there is an `output_check`.
+        """
         assert self.finish_reason is not None, self.token_ids
+        if self.output_check is not None and self.finish_reason.type == "stop":
+            self.output_check.check(self._text, self.branch.token_ids[self.start :])
         return GenResult(
             text=self._text,
             token_ids=tuple(self.token_ids),
@@ -159,15 +205,63 @@ class GenTask(Task):
             output_logprobs=tuple(self._logprobs) if self.params.return_logprob else None,
             input_logprobs=self.input_scores.result() if self.input_scores else None,
             forced=tuple(self._forced),
+            masked_log_mass=sum(self._log_masses) if self.grammar is not None else None,
+            num_rollbacks=self._choice_points.num_rollbacks,
+            num_tokens_taken_back=self._choice_points.num_tokens_taken_back,
         )
+
+    # --- going back
+
+    def _go_back(self) -> None:
+        """Nothing may follow: take tokens back to the last choice that can be made another way."""
+        assert self._matcher is not None, "nothing may follow, but there is no constraint"
+        points, num_tokens = self._choice_points, len(self.token_ids)
+        # Before the first token that the matcher may revoke, and before what has been shown, all is settled.
+        num_kept = points.last_choice(max(num_tokens - self._matcher.num_revocable_tokens, self._num_firm))
+        if num_kept is None:
+            raise self._dead_end("there is no earlier choice that may be made another way")
+        if not points.is_affordable(num_tokens - num_kept):
+            raise self._dead_end("as much as the limits allow has been taken back")
+        points.go_back(num_kept, self.token_ids[num_kept])
+        self._keep(num_kept)
+
+    def _keep(self, num_kept: int) -> None:
+        """Be as after the first `num_kept` tokens; the logits after the last of them are computed again."""
+        assert self._matcher is not None, "only what a constraint revokes is taken back"
+        self._matcher.rollback(len(self.token_ids) - num_kept)
+        del self.token_ids[num_kept:], self._logprobs[num_kept:], self._log_masses[num_kept:]
+        while self._forced and self._forced[-1] >= num_kept:
+            self._forced.pop()
+        self.branch.truncate(self.start + num_kept)
+        self.branch.keep_one_pending()
+        self._counts = Counter(self.token_ids)
+        if self._is_penalised:
+            self._seen = set(self.branch.token_ids)
+        text_len = self.detokenizer.take_back(num_kept)
+        self._text = self._text[:text_len]
+        if self._stops is not None:
+            self._stops.take_back(text_len)
+
+    def _dead_end(self, why: str) -> ConstraintDeadEnd:
+        points = self._choice_points
+        return ConstraintDeadEnd(why, self._text, points.num_rollbacks, points.num_tokens_taken_back)
+
+    # --- ends and text
 
     def _banned_under_constraint(self) -> Collection[int]:
         # The grammar allows end-of-text only where the constraint is complete. What else would end the text there
         # is kept from doing so by `ignore_eos` and `min_new_tokens`, as long as the grammar can go on.
-        assert self._matcher is not None
         if self.params.ignore_eos or len(self.token_ids) < self.params.min_new_tokens:
             return self.eos_token_ids
         return ()
+
+    def _allows_only(self, mask: FilledMask, token_ids: Collection[int]) -> bool:
+        assert self._matcher is not None, "a mask came without a constraint"
+        if not self._matcher.is_completed:  # then no end-of-text is in it
+            return False
+        rest = mask.row.clone()
+        forbid_tokens(rest, token_ids)
+        return not bool(rest.any())
 
     def _ends_text(self, token_id: int) -> bool:
         if token_id not in self._ends:
@@ -177,14 +271,18 @@ class GenTask(Task):
         return self._matcher.is_completed
 
     def _grow(self, text: str) -> None:
-        """Lengthen the text, end it at a stop, and show as much as no stop can still take back."""
+        """Lengthen the text, end it at a stop, and show as much as neither stop nor dead end can still take back."""
         self._text += text
-        if self._stops is None:
-            self._emit(len(self._text))
-            return
-        match = self._stops.append(text, is_armed=len(self.token_ids) >= self.params.min_new_tokens)
-        if match is None or not self._stop_at(match):
-            self._emit(self._stops.num_safe())
+        num_safe = len(self._text)
+        if self._stops is not None:
+            match = self._stops.append(text, is_armed=len(self.token_ids) >= self.params.min_new_tokens)
+            if match is not None and self._stop_at(match):
+                return
+            num_safe = self._stops.num_safe()
+        if self._matcher is None:
+            self._emit(num_safe, len(self.token_ids))
+        else:
+            self._emit(min(num_safe, self.detokenizer.start_of(self._num_firm)), self._num_firm)
 
     def _stop_at(self, match: StopMatch) -> bool:
         """Cut text and tape where a stop begins; False where a constraint would be left incomplete."""
@@ -196,32 +294,24 @@ class GenTask(Task):
         self.branch.truncate(self.start + num_kept)
         if rest:
             self.branch.buffer.append(TextPiece(rest, None))
-        self._emit(text_len)
+        self._emit(text_len, len(self.token_ids))
         self.finish_reason = FinishReason("stop", match.matched)
         return True
 
     def _is_complete(self, token_ids: list[int]) -> bool:
         assert self.grammar is not None
         matcher = self.grammar.new_matcher()
-        return all(matcher.accept_token(token_id) for token_id in token_ids) and matcher.is_completed
+        return all(matcher.accept(token_id) for token_id in token_ids) and matcher.is_completed
 
     def _finish(self, kind: str, matched: int | None) -> None:
         rest = self.detokenizer.flush()
         self._text += rest
-        self._emit(len(self._text))
+        self._emit(len(self._text), len(self.token_ids))
         self.finish_reason = FinishReason("length" if kind == "length" else "stop", matched)
 
-    def _emit(self, text_len: int) -> None:
+    def _emit(self, text_len: int, num_tokens: int) -> None:
+        """Show the text up to there, and tell of the first `num_tokens` tokens."""
         if text_len > self._num_emitted:
-            self.emit_text(self._text[self._num_emitted : text_len], tuple(self.token_ids[self._num_tokens_emitted :]))
-            self._num_emitted, self._num_tokens_emitted = text_len, len(self.token_ids)
-
-
-def allows_one_token(bitmask: Tensor) -> bool:
-    """Whether a mask, [mask_words] int32 on the CPU, has exactly one bit set."""
-    words = bitmask.numpy()
-    (set_words,) = words.nonzero()
-    if len(set_words) != 1:
-        return False
-    word = int(words[set_words[0]]) & 0xFFFFFFFF
-    return word & (word - 1) == 0
+            token_ids = tuple(self.token_ids[self._num_tokens_emitted : num_tokens])
+            self.emit_text(self._text[self._num_emitted : text_len], token_ids)
+            self._num_emitted, self._num_tokens_emitted = text_len, num_tokens

@@ -9,7 +9,9 @@ from ...lang.ir import DeclareTools, Gen, RoleBegin, RoleEnd, Score, Select, Tex
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
 from ..chat_template import ChatTemplate, ChatWalk
+from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
 from ..errors import ChatTemplateError, EmptyPrompt, InvalidRequest, RequestTooLong
+from ..output_check import OutputCheck
 from ..stop_checker import stop_automaton
 from ..tokenizer import Tokenizer
 from .gen import GenTask
@@ -41,6 +43,9 @@ class Starter:
         compiler: GrammarCompiler,
         chat_template: ChatTemplate | None,
         limits: TextLimits,
+        rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET,
+        *,
+        is_output_validated: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
         self._eos_token_ids = frozenset(eos_token_ids)
@@ -48,6 +53,8 @@ class Starter:
         self._compiler = compiler
         self._chat_template = chat_template
         self._limits = limits
+        self._rollback_budget = rollback_budget
+        self._is_output_validated = is_output_validated
 
     # --- done at once
 
@@ -134,18 +141,23 @@ class Starter:
                 branch, start, len(branch.token_ids), params.top_logprobs_num, self._token_text_if(params)
             )
             _recompute_from(branch, scores)
-        _keep_one_pending(branch)
+        branch.keep_one_pending()
+        grammar, output_check = None, None
+        if operation.constraint is not None:
+            grammar = self._compiler.compile(operation.constraint)
+            output_check = OutputCheck(operation.constraint, grammar) if self._is_output_validated else None
         return GenTask(
             branch=branch,
             params=params,
             eos_token_ids=self._eos_token_ids,
             context_len=self._limits.context_len,
-            vocab_size=self._vocab_size,
             detokenizer=self._tokenizer.detokenizer(skip_special_tokens=params.skip_special_tokens),
-            grammar=self._compiler.compile(operation.constraint) if operation.constraint is not None else None,
+            grammar=grammar,
             token_text=self._token_text,
             emit_text=emit_text,
             input_scores=scores,
+            rollback_budget=self._rollback_budget,
+            output_check=output_check,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:
@@ -165,7 +177,7 @@ class Starter:
         num_kept, choice_tokens = heal(branch, self._tokenizer, operation.choices)
         self._check_choices(operation.choices, num_kept, choice_tokens)
         branch.truncate(num_kept)
-        _keep_one_pending(branch)
+        branch.keep_one_pending()
         return SelectTask(branch, choice_tokens, self._max_nodes(branch))
 
     def select_unconditionally(self, branch: Branch, choice_tokens: Sequence[list[int]]) -> SelectTask:
@@ -233,10 +245,6 @@ class Starter:
 
     def _token_text_if(self, params: SamplingParams) -> Callable[[int], str] | None:
         return self._token_text if params.return_text_in_logprobs else None
-
-
-def _keep_one_pending(branch: Branch) -> None:
-    branch.num_computed = min(branch.num_computed, len(branch.token_ids) - 1)
 
 
 def _recompute_from(branch: Branch, scores: TapeScores) -> None:

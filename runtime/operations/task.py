@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor
 
 from ..branch import Branch
+from ..filled_mask import FilledMask
 from ..sampler import SampledToken, SampleRow
 from ..token_tree import TokenTree
 
@@ -13,7 +14,8 @@ class Task(ABC):
     """What an operation wants of the next forward pass, and what it does with the result.
 
     The engine computes the branch's pending tokens, in chunks. With the last of them it asks, in this order, for
-    scores, for the tree and for a sample. A task wants none of these unless it says so.
+    scores, for the tree and for a sample; for the mask of that sample it asks before the pass. A task wants none of
+    these unless it says so.
     """
 
     branch: Branch
@@ -53,8 +55,26 @@ class Task(ABC):
         """
         raise AssertionError(f"{type(self).__name__} has no tree, got {tuple(nodes.shape)} after {root}")
 
-    def sample_row(self) -> SampleRow | None:
-        """How to sample the token after the tape, or None if none is wanted. Asked once, after the pass."""
+    @property
+    def wants_mask(self) -> bool:
+        """Whether the next sample needs to know which tokens a constraint allows."""
+        return False
+
+    def fill_mask(self, row: Tensor) -> bool:
+        """Write the tokens that may come after the tape into `row`, [mask_words] int32 on the CPU, if it `wants_mask`.
+
+        Returns False where nothing is forbidden. It may run beside the pass, on another thread: until it has returned,
+        nothing is asked of the task but what it wants of that pass.
+        """
+        raise AssertionError(f"{type(self).__name__} has no constraint, got {tuple(row.shape)} to fill")
+
+    def sample_row(self, mask: FilledMask | None) -> SampleRow | None:
+        """How to sample the token after the tape, or None if none is wanted. Asked once, after the pass.
+
+        `mask`: what became of `fill_mask`, where one was wanted. Where nothing may follow, the tape may be shorter
+        afterwards (see `GenTask`), or the operation has failed.
+        """
+        assert mask is None, f"{type(self).__name__} samples nothing, got a mask"
         return None
 
     def receive_token(self, token: SampledToken) -> None:

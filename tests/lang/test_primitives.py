@@ -6,7 +6,7 @@ import pytest
 from scripted_backend import ScriptedBackend
 
 import palmette as sgl
-from palmette.grammar.spec import Ebnf, JsonSchema, Regex
+from palmette.grammar.spec import Ebnf, JsonSchema, Lark, Regex, ToolCalls, ToolSpec
 from palmette.lang.arguments.constraint_arguments import DTYPE_REGEXES
 from palmette.lang.expressions import GenExpression, SelectExpression
 from palmette.lang.ir import Select
@@ -191,3 +191,17 @@ def test_arguments_of_sglang_that_would_do_nothing_are_refused_with_the_reason(b
     program.run()
     with pytest.raises(sgl.InvalidArgument, match=r"use_thread: .* all branches at the same time"):
         program.run(use_thread=True)
+
+
+def test_any_constraint_of_the_specification() -> None:
+    calls = ToolCalls((ToolSpec("f", "{}"),), "mistral")
+    assert constraint_of(sgl.gen(constraint=calls)) == calls
+    assert constraint_of(sgl.gen(lark='start: "a"')) == Lark('start: "a"')
+    with pytest.raises(sgl.InvalidArgument, match="constraint: expected one of palmette"):
+        sgl.gen(constraint="a+")  # type: ignore[arg-type]
+    with pytest.raises(sgl.InvalidArgument, match="lark and constraint: expected at most one"):
+        sgl.gen(lark="a", constraint=calls)
+    with pytest.raises(sgl.InvalidArgument, match="type and constraint: expected at most one"):
+        sgl.gen(type=int, constraint=calls)
+    with pytest.raises(sgl.InvalidArgument, match="lark: expected a grammar"):
+        sgl.gen(lark="")

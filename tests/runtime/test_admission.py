@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 from engine_harness import Harness, Listening, PlanListening, gen, oracle, tokens
 
+from palmette.lang.errors import InvalidArgument
 from palmette.lang.events import Forked
 from palmette.lang.ir import Fork, Select
 from palmette.lang.plan import Branching, Plan, PlanBranch, Ref, Template
+from palmette.lang.terms import Terms
 from palmette.runtime.config import EngineConfig, SchedulerOptions
 from palmette.runtime.embedded import Engine
-from palmette.runtime.errors import DeadlineExceeded, DependencyFailed, InvalidOption, InvalidRequest, QueueFull
+from palmette.runtime.errors import DeadlineExceeded, DependencyFailed, InvalidOption, QueueFull
 from palmette.runtime.plan_request import PlanRequest
 from palmette.runtime.request import Request
 from palmette.runtime.scheduling.admission import Admission
-from palmette.runtime.ticket import Terms, make_terms
 
 
 @dataclass
@@ -204,8 +205,8 @@ def test_a_program_that_runs_out_of_time_ends_as_a_whole() -> None:
     ],
 )
 def test_terms_that_cannot_be_are_refused(terms: dict[str, object]) -> None:
-    with pytest.raises(InvalidRequest, match=next(iter(terms))):
-        make_terms(**terms)
+    with pytest.raises(InvalidArgument, match=next(iter(terms))):
+        Terms(**terms)  # type: ignore[arg-type]  # that is the point
 
 
 def test_options_of_the_queue() -> None:
@@ -234,7 +235,7 @@ def test_the_face_takes_terms_for_all_or_for_each_prompt() -> None:
         assert [each["text"] for each in outputs] == [each["text"] for each in plain]  # type: ignore[index, call-overload]
         with pytest.raises(DeadlineExceeded):
             engine.generate("One", {**params, "max_new_tokens": 200}, timeout_s=1e-6)
-        with pytest.raises(InvalidRequest, match="timeout_s") as refused:
+        with pytest.raises(InvalidArgument, match="timeout_s") as refused:
             engine.generate(prompts[:2], params, timeout_s=[1.0, -1.0])
         assert refused.value.__notes__ == ["in prompt 1 of the list"]
         with pytest.raises(QueueFull):

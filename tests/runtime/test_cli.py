@@ -56,6 +56,26 @@ def test_a_plan_is_explained(file: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "at most 20 new ones" in out
 
 
+def test_with_the_engine_it_says_what_enforces_constraints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "constrained.py"
+    path.write_text(
+        "import palmette as pm\n\n\n@pm.function\ndef ask(s):\n"
+        "    s += 'a' + pm.gen('word', regex='[a-z]+') + pm.gen('again', regex='[a-z]+')\n"
+        "    s += pm.gen('set', json_schema={'type': 'array', 'uniqueItems': True})\n"
+        "    s += pm.gen('typo', json_schema={'typ': 'array'})\n",
+        encoding="utf-8",
+    )
+    assert main(["plan", f"{path}:ask"]) == 0
+    assert "enforced by" not in capsys.readouterr().out
+    assert main(["plan", f"{path}:ask", "--engine"]) == 0
+    _, words = capsys.readouterr().out.split("constraints are enforced by\n")
+    shared, guarded, refused = words.splitlines()
+    assert shared.startswith("  word, again: llguidance, ")
+    assert guarded.startswith("  set: llguidance, ")
+    assert "guards" in guarded
+    assert refused.startswith("  typo: refused: JSON schema at # (the root)")
+
+
 def test_a_plan_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", f"{file}:ask", "--json"]) == 0
     plan = Plan.from_json(capsys.readouterr().out)
@@ -101,6 +121,10 @@ def test_run_trace_and_replay(file: Path, tmp_path: Path, capsys: pytest.Capture
             ["run", "{file}:ask", "--arg", "question=a", "--seed", "x"],
             "invalid int value: 'x'; see palmette run --help",
         ),
+        (
+            ["run", "{file}:ask", "--arg", "question=a", "--timeout", "-1"],
+            "--timeout: expected a number of seconds > 0, got '-1'; see palmette run --help",
+        ),
         (["walk"], "invalid choice: 'walk'"),
         ([], "the following arguments are required: COMMAND"),
     ],
@@ -120,6 +144,19 @@ def test_a_program_that_fails_says_why(file: Path, capsys: pytest.CaptureFixture
     error = capsys.readouterr().err
     assert error.startswith("palmette: ProgramError: program 'fails', operation 0 (gen")
     assert "EmptyPrompt" in error
+
+
+def test_a_program_that_takes_too_long_is_stopped(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = tmp_path / "t.jsonl"
+    arguments = ["run", f"{file}:ask", "--arg", "question=a", "--jsonl", str(lines)]
+    assert main([*arguments, "--timeout", "1e-6"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("palmette: ProgramTimeout: program 'ask'")
+    assert "timeout_s is 1e-06" in error
+    assert Record.load(lines).branches[0].operations, "what it was at is written all the same"
+    assert main([*arguments, "--timeout", "600"]) == 0
 
 
 def test_what_the_users_code_raises_is_one_line_and_the_trace_is_kept(
@@ -164,7 +201,7 @@ def test_a_trace_that_cannot_be_written_is_said(file: Path, capsys: pytest.Captu
 
 
 def test_help_is_for_strangers(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ([], ["plan"], ["run"], ["replay"]):
+    for command in ([], ["plan"], ["run"], ["replay"], ["check-schema"]):
         with pytest.raises(SystemExit) as ended:
             main([*command, "--help"])
         assert ended.value.code == 0

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from palmette.grammar.errors import GrammarError
+from palmette.grammar.spec import Regex
 from palmette.lang.errors import InvalidArgument
 from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import (
@@ -233,6 +234,11 @@ def test_constraints_hold(engine: Engine) -> None:
         assert choice["text"] in ("Paris", "Par")
         ebnf: Any = engine.generate(PROMPTS[0], {**params, "seed": seed, "ebnf": 'root ::= "a" | "b" root'})
         assert set(ebnf["text"]) <= {"a", "b"}
+        lark: Any = engine.generate(PROMPTS[0], {**params, "seed": seed, "lark": 'start: "yes" | "no"'})
+        assert lark["text"] in ("yes", "no")
+        spec: Any = engine.generate(PROMPTS[0], {**params, "seed": seed, "constraint": Regex("[a-c]{3}")})
+        assert len(spec["text"]) == 3
+        assert set(spec["text"]) <= set("abc")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +256,9 @@ def test_constraints_hold(engine: Engine) -> None:
         ({"prompt": "a", "sampling_params": {"regex": "("}}, GrammarError, "regex"),
         ({"prompt": "a", "sampling_params": {"json_schema": {"enum": []}}}, GrammarError, "enum"),
         ({"prompt": "a", "sampling_params": {"regex": "a", "choices": ["a"]}}, InvalidArgument, "at most one"),
+        ({"prompt": "a", "sampling_params": {"lark": "a", "constraint": Regex("a")}}, InvalidArgument, "at most one"),
+        ({"prompt": "a", "sampling_params": {"lark": 3}}, InvalidRequest, "lark: expected a string"),
+        ({"prompt": "a", "sampling_params": {"constraint": "[a-c]"}}, InvalidArgument, "one of palmette.grammar.spec"),
         ({"prompt": "a", "sampling_params": {"temprature": 1}}, InvalidRequest, "temperature"),
         ({"prompt": ["a", "b"], "sampling_params": [{}]}, InvalidRequest, "each of the 2"),
         ({"input_ids": [99999999]}, InvalidRequest, "token ids"),

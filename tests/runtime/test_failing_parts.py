@@ -48,7 +48,7 @@ def failing(method: Callable[..., object], after: int, is_meant: Callable[..., b
 
 
 @pytest.mark.parametrize("after", [0, 2])
-@pytest.mark.parametrize("part", ["fill_bitmask", "accept_token"])
+@pytest.mark.parametrize("part", ["fill_bitmask", "accept"])
 def test_a_matcher(part: str, after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     constraint = Regex("[a-f]{4,8}")
     matcher = type(COMPILER.compile(constraint).new_matcher())

@@ -6,19 +6,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.grammar.spec import Choice, Constraint, JsonSchema, Regex
-from palmette.kernels.token_bitmask import mask_words, pack_token_bitmask, unpack_token_bitmask
+from palmette.kernels.token_bitmask import count_up_to_two, mask_words, pack_token_bitmask, unpack_token_bitmask
 from palmette.lang.events import GenResult, TextDelta
 from palmette.lang.ir import Gen
-from palmette.runtime.operations.gen import allows_one_token
 
 SCHEMA = '{"type": "object", "properties": {"name": {"enum": ["Ann", "Bob"]}}, "required": ["name"]}'
 
 
 @given(st.sets(st.integers(0, VOCAB_SIZE - 1), max_size=3))
-def test_exactly_one_bit_is_one_token(allowed: set[int]) -> None:
+def test_allowed_tokens_are_counted_up_to_two(allowed: set[int]) -> None:
     row = torch.zeros(1, VOCAB_SIZE, dtype=torch.bool)
     row[0, list(allowed)] = True
-    assert allows_one_token(pack_token_bitmask(row)[0]) == (len(allowed) == 1)
+    assert count_up_to_two(pack_token_bitmask(row)) == [min(len(allowed), 2)]
 
 
 def forced_by_the_matcher(constraint: Constraint, result: GenResult) -> tuple[int, ...]:
@@ -30,7 +29,7 @@ def forced_by_the_matcher(constraint: Constraint, result: GenResult) -> tuple[in
         matcher.fill_bitmask(bitmask)
         if int(unpack_token_bitmask(bitmask[None], VOCAB_SIZE).sum()) == 1:
             forced.append(index)
-        matcher.accept_token(token_id)
+        matcher.accept(token_id)
     return tuple(forced)
 
 

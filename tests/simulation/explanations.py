@@ -63,6 +63,8 @@ class Explanations:
         fault = fault_of(error)
         if fault is None:
             raise AssertionError(f"expected no error, got {error!r}") from error
+        if fault.seeds is not None:
+            assert fault.seeds & watch.seeds, f"{fault} ended what had no part in it: {error!r}"
         if not fault.is_shared:
             owner = watch.limb if isinstance(watch, RequestWatch) else watch
             first = self._owners.setdefault(fault, owner)

@@ -17,6 +17,8 @@ class InjectedFault(Exception):
 
     def __init__(self, where: str, *, is_shared: bool = False) -> None:
         self.is_shared = is_shared
+        self.seeds: frozenset[int] | None = None
+        """Of the branches that it may end; None: that is known otherwise."""
         super().__init__(f"injected into {where}")
 
 
@@ -58,12 +60,12 @@ class FaultyMatcher:
             raise self._fault
         return self._inner.fill_bitmask(row)
 
-    def accept_token(self, token_id: int) -> bool:
+    def accept(self, token_id: int) -> bool:
         """See `Matcher`."""
         self._fuse -= 1
         if self._fuse < 0:
             raise self._fault
-        return self._inner.accept_token(token_id)
+        return self._inner.accept(token_id)
 
     def rollback(self, num_tokens: int) -> None:
         """See `Matcher`."""
@@ -84,9 +86,14 @@ class FaultyMatcher:
         """See `Matcher`."""
         return self._inner.is_terminated
 
-    def forced_text(self) -> bytes:
+    @property
+    def num_revocable_tokens(self) -> int:
         """See `Matcher`."""
-        return self._inner.forced_text()
+        return self._inner.num_revocable_tokens
+
+    def forced_bytes(self) -> bytes:
+        """See `Matcher`."""
+        return self._inner.forced_bytes()
 
 
 class FaultyGrammar:

@@ -66,6 +66,11 @@ class RequestWatch:
         self._num_heard = 0
         self._inbox: list[Event | Ended] = []
 
+    @property
+    def seeds(self) -> set[int]:
+        """Of the branch it runs on."""
+        return {self.limb.naive.branch.seed}
+
     def __call__(self, item: Event | Ended) -> None:
         self._inbox.append(item)
         self._num_heard += 1

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from hash_model import naive_logits
+from naive_sampling import Place, pick_token
 from tiny_language import COMPILER, TOKENIZER, VOCAB_SIZE
 
 from palmette.grammar.matcher import Matcher
-from palmette.kernels.token_bitmask import mask_words
 from palmette.lang.ir import Gen
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime.sampler import Sampler, SampleRow
 
 EOS = frozenset(TOKENIZER.eos_token_ids)
 
@@ -60,14 +61,27 @@ def _next_token(
 ) -> int:
     params = operation.params
     is_early = len(ids) < params.min_new_tokens
-    mask, banned = None, EOS | frozenset(ends) if is_early else frozenset()
+    allowed, banned = None, EOS | frozenset(ends) if is_early else frozenset()
     if operation.constraint is not None:
-        mask = torch.zeros(mask_words(VOCAB_SIZE), dtype=torch.int32)
-        _matcher(operation, ids).fill_bitmask(mask)
+        allowed = _allowed(operation, ids)
         banned = EOS if is_early or params.ignore_eos else frozenset()
-    row = SampleRow(params, seed, path, len(tape) + len(ids), mask, banned, Counter(ids), {*tape, *ids})
-    logits = torch.from_numpy(naive_logits([*tape, *ids], VOCAB_SIZE))
-    return Sampler(VOCAB_SIZE).sample(logits[None], [row])[0].token_id
+    return pick_token(
+        naive_logits([*tape, *ids], VOCAB_SIZE),
+        params,
+        Place(seed, path, len(tape) + len(ids)),
+        allowed=allowed,
+        banned=banned,
+        counts=Counter(ids),
+        seen={*tape, *ids},
+    )
+
+
+def _allowed(operation: Gen, ids: list[int]) -> npt.NDArray[np.bool_]:
+    """The tokens that the constraint allows after `ids`: [vocab_size]."""
+    mask = torch.zeros(-(-VOCAB_SIZE // 32), dtype=torch.int32)
+    _matcher(operation, ids).fill_bitmask(mask)
+    token_ids = np.arange(VOCAB_SIZE)
+    return (mask.numpy()[token_ids // 32] >> (token_ids % 32) & 1).astype(bool)
 
 
 def _stop(operation: Gen, ids: list[int]) -> Sample | None:
@@ -119,7 +133,7 @@ def _text(ids: Sequence[int], params: SamplingParams, *, is_end: bool = False) -
 def _matcher(operation: Gen, ids: Sequence[int]) -> Matcher:
     assert operation.constraint is not None
     matcher = COMPILER.compile(operation.constraint).new_matcher()
-    assert all(matcher.accept_token(token_id) for token_id in ids), (operation.constraint, ids)
+    assert all(matcher.accept(token_id) for token_id in ids), (operation.constraint, ids)
     return matcher
 
 

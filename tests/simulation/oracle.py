@@ -56,6 +56,11 @@ class NaiveBranch:
         self._limits = limits
         self._num_children = 0
 
+    @property
+    def last_path(self) -> int:
+        """Of its last child or further sample; of the first to come, if there is none yet."""
+        return branch_path(self.branch.path, max(self._num_children - 1, 0))
+
     def run(self, operation: Operation, children: "Sequence[NaiveBranch]" = ()) -> Outcome:
         """Do one operation. `children`: those that a `Join` names."""
         branch = self.branch

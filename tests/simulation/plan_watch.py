@@ -36,6 +36,11 @@ class NaivePlan:
             if place.branch in self._branches and place.branch not in self.failed:
                 self._run(place, drawn.plan.branches[place.branch].steps[place.step])
 
+    @property
+    def seeds(self) -> set[int]:
+        """Of its branches."""
+        return {branch.branch.seed for branch in self._branches.values()}
+
     def _run(self, place: Ref, step: Step) -> None:
         match step:
             case Joining(mode="gather_variable"):
@@ -93,6 +98,11 @@ class PlanWatch:
         self._num_heard = 0
         self._opened: dict[int, int] = {}
         self._inbox: list[PlanItem] = []
+
+    @property
+    def seeds(self) -> set[int]:
+        """Of the branches it runs on."""
+        return self._naive.seeds
 
     @property
     def is_done(self) -> bool:

@@ -5,22 +5,27 @@ from collections.abc import Sequence
 from engine_harness import Harness
 from explanations import Explanations
 from faults import FaultyCompiler, FaultySampler, FaultyTokenizer, InjectedFault
+from gap_watch import GapWatch
+from hold_watch import HoldWatch
 from knobs import Knobs
 from ledger import Ledger
 from limb import Limb, RequestWatch
 from notes import Briefly, Note, StepDetails
 from oracle import Limits, NaiveBranch
+from order_watch import OrderWatch
 from plan_watch import NaivePlan, PlanWatch
 from random_plans import DrawnPlan
 from wait_watch import WaitWatch
 
 from palmette.lang.events import BranchEnded, Event, Forked
 from palmette.lang.ir import Gen, Join, Operation, Select
+from palmette.runtime.batch import Batch
 from palmette.runtime.branch import Branch
+from palmette.runtime.errors import DeadlineExceeded
 from palmette.runtime.plan_check import check_plan
 from palmette.runtime.plan_request import PlanRequest
 from palmette.runtime.request import Ended, Request
-from palmette.runtime.ticket import DEFAULT_TERMS, Terms
+from palmette.runtime.ticket import DEFAULT_TERMS, Terms, Ticket
 
 STEP_SECONDS = 0.001
 
@@ -53,7 +58,17 @@ class World:
             sampler=self._sampler,
         )
         self.core = self._harness.core
-        self._waits = WaitWatch(self.core.scheduler.policy, knobs)
+        self._harness.model.on_pass = self._hear_pass
+        self._excess: str | None = None
+        """A pass that was larger than it may be."""
+        self._begun: set[Ticket] = set()
+        scheduler = self.core.scheduler
+        self._watches = (
+            WaitWatch(scheduler.policy, knobs),
+            GapWatch(scheduler),
+            OrderWatch(scheduler, knobs),
+            HoldWatch(self.core, lambda: self.now),
+        )
         self._limits = Limits(knobs.context_len, knobs.num_pages * knobs.page_size)
         self._explanations = Explanations(knobs)
         self._num_seeds = 0
@@ -176,10 +191,10 @@ class World:
         self._harness.model.failures.append(InjectedFault("a forward pass", is_shared=True))
 
     def fail_sampling(self, limb: Limb) -> None:
-        """Let every token of a branch fail to be sampled, from now on."""
+        """Let every token of a branch, or of the last of its further samples, fail to be sampled, from now on."""
         self._note("fault", f"sampling of branch {limb.branch_id}")
-        branch = limb.naive.branch
-        self._sampler.victims[branch.seed, branch.path] = InjectedFault("a sampler")
+        path = limb.naive.last_path if limb.branch_id % 2 else limb.naive.branch.path
+        self._sampler.victims[limb.naive.branch.seed, path] = InjectedFault("a sampler")
 
     def fail_detokenizer(self, num_tokens: int) -> None:
         """Let the next detokeniser that is made fail after so many tokens."""
@@ -231,7 +246,9 @@ class World:
     def _settle(self) -> None:
         """Check the engine's books, and all that has been heard since the last time."""
         self.core.check_integrity()
-        assert self._waits.broken is None, self._waits.broken
+        assert self._excess is None, self._excess
+        for watch_of_policy in self._watches:
+            assert watch_of_policy.broken is None, watch_of_policy.broken
         for limb in list(self.limbs):
             for watch in limb.watches:
                 for item in watch.take():
@@ -280,6 +297,26 @@ class World:
         for watch in [*open_watches, *(plan for plan in self.plans if not plan.is_done)]:
             limit = watch.request.terms.timeout_s
             assert limit is None or self.now < watch.born + limit, f"a request is {self.now - watch.born} s old"
+
+        for row in self.core.scheduler.waiting:
+            ticket, limit = row.ticket, row.ticket.terms.queue_timeout_s
+            is_late = limit is not None and not ticket.has_begun and ticket.arrived_at + limit <= self.now
+            assert not is_late, f"a request has waited in the queue for {self.now - ticket.arrived_at} s"
+        for ticket in self._begun:
+            if isinstance(ticket.error, DeadlineExceeded):
+                assert ticket.error.limit_name != "queue_timeout_s", f"it had begun, but {ticket.error!r}"
+
+    def _hear_pass(self, batch: Batch) -> None:
+        """A forward pass is about to be made."""
+        running, knobs = self.core.scheduler.running, self.knobs
+        self._begun |= {row.ticket for row in running if row.ticket.terms.queue_timeout_s is not None}
+        if self._harness.model.failures:
+            fault = self._harness.model.failures[0]
+            assert isinstance(fault, InjectedFault)
+            fault.seeds = frozenset(row.branch.seed for row in running)
+        # A tree of choices is computed whole: alone, if there is no other way.
+        if len(running) > knobs.max_running_rows or (batch.num_rows > 1 and batch.num_tokens > knobs.token_budget):
+            self._excess = f"{batch.num_tokens} tokens of {batch.num_rows} rows in a pass, {len(running)} rows running"
 
     def _check_waiting(self) -> None:
         """A step computes a token at least, and what is computed again after a preemption is not much of it."""

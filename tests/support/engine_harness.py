@@ -19,7 +19,7 @@ from palmette.runtime.cache.eviction_policy import EvictionPolicyName
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.cache.radix_cache import RadixCache
 from palmette.runtime.chat_template import ChatTemplate
-from palmette.runtime.config import PolicyName, SchedulerOptions
+from palmette.runtime.config import DEFAULT_ROLLBACK_BUDGET, PolicyName, RollbackBudget, SchedulerOptions
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.memory import Memory
 from palmette.runtime.model_runner import ModelRunner
@@ -57,6 +57,9 @@ class Harness:
         sampler: Sampler | None = None,
         eviction_policy: EvictionPolicyName = "lru",
         options: SchedulerOptions | None = None,
+        num_mask_threads: int = 0,
+        rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET,
+        is_output_validated: bool = False,
     ) -> None:
         """`options` take the place of `token_budget`, `max_running_rows` and `policy`."""
         options = options or SchedulerOptions(token_budget, max_running_rows, policy)
@@ -67,13 +70,23 @@ class Harness:
         self.memory = Memory(self.pool, cache, is_caching=is_caching)
         limits = TextLimits(context_len, num_pages * page_size, options.token_budget)
         self.core = EngineCore(
-            Starter(tokenizer, tokenizer.eos_token_ids, vocab_size, compiler, TEMPLATE, limits),
+            Starter(
+                tokenizer,
+                tokenizer.eos_token_ids,
+                vocab_size,
+                compiler,
+                TEMPLATE,
+                limits,
+                rollback_budget,
+                is_output_validated=is_output_validated,
+            ),
             ModelRunner(self.model, self.pool, torch.device("cpu")),
             sampler or Sampler(vocab_size),
             self.memory,
             options,
             lambda: 7,
             clock,
+            num_mask_threads,
         )
 
     def submit(self, branch_id: int, operations: Sequence[Operation]) -> "Listening":

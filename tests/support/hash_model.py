@@ -1,6 +1,6 @@
 """A model whose KV cells are integer hashes: whatever reads a wrong page, depth or order changes its output exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -63,9 +63,13 @@ class HashModel:
         self.vocab_size = vocab_size
         self.failures: list[Exception] = []
         """Raised by the next forward passes, one each."""
+        self.on_pass: Callable[[Batch], None] | None = None
+        """Is told of every pass before it is made or fails."""
 
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
         """See `Model`."""
+        if self.on_pass is not None:
+            self.on_pass(batch)
         if self.failures:
             raise self.failures.pop(0)
         cells = kv_pool.cells.view(2, -1).numpy().view(np.uint64)  # [2, num_slots]: layer 0, keys and values

@@ -19,6 +19,7 @@ from palmette.lang.events import (
     ValueReady,
 )
 from palmette.lang.ir import DeclareTools, Gen, Join, Operation, RoleBegin, RoleEnd, Score, Select, Text, Tokens
+from palmette.lang.terms import DEFAULT_TERMS, Terms
 
 Answer = str | list[str] | Callable[[str], str]
 """What a variable is answered with: a text, texts to use up one by one, or a function of the text before."""
@@ -56,16 +57,21 @@ class ScriptedBackend:
     branches: "dict[int, ScriptedBranch]" = field(default_factory=dict)
     opened: list[tuple[int | None, str]] = field(default_factory=list)
     """(seed, cache_salt) of each `open_branch`."""
+    terms: list[Terms] = field(default_factory=list)
+    """Those of each `open_branch`."""
     num_in_flight: int = 0
     max_in_flight: int = 0
     num_flushes: int = 0
     is_closed: bool = False
     _ids: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    async def open_branch(self, *, seed: int | None = None, cache_salt: str = "") -> "ScriptedBranch":
+    async def open_branch(
+        self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS
+    ) -> "ScriptedBranch":
         if self.open_failure is not None:
             raise self.open_failure
         self.opened.append((seed, cache_salt))
+        self.terms.append(terms)
         return self.new_branch("", None)
 
     async def aflush_cache(self) -> None:
@@ -133,7 +139,7 @@ class ScriptedBranch:
                 try:
                     async for event in self._events(index, operation):
                         yield event
-                except ScriptedFailure as failure:
+                except Exception as failure:
                     failure.operation_index = index  # type: ignore[attr-defined]  # the port asks for it by name
                     raise
             if self.closing:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from palmette.grammar.acceptance import accepts
 from palmette.grammar.compiler import GrammarCompiler
-from palmette.grammar.engines.choice_backend import CompiledChoice, SortedVocabulary
+from palmette.grammar.engines import choice_backend
+from palmette.grammar.engines.choice_backend import CompiledChoice
 from palmette.grammar.errors import InvalidChoice
 from palmette.grammar.spec import Choice
 from palmette.grammar.vocabulary import Vocabulary
@@ -23,7 +24,7 @@ _VOCABULARY = Vocabulary(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_WORDS, min_size=1, max_size=8, unique=True), st.randoms(use_true_random=False))
 def test_masks_are_what_brute_force_allows(walker, choices: list[str], rng: random.Random) -> None:
-    matcher = CompiledChoice(tuple(choices), SortedVocabulary(_VOCABULARY)).new_matcher()
+    matcher = CompiledChoice(tuple(choices), _VOCABULARY, "").new_matcher()
     walk = type(walker)(_VOCABULARY, walker.compiler)
     left = [choice.encode() for choice in choices]
     text = b""
@@ -37,20 +38,20 @@ def test_masks_are_what_brute_force_allows(walker, choices: list[str], rng: rand
         assert matcher.is_completed is (b"" in rests)
         assert matcher.is_terminated is (rests == [b""])
         if matcher.is_completed:
-            assert matcher.forced_text() == b""
+            assert matcher.forced_bytes() == b""
         else:
-            assert all(rest.startswith(matcher.forced_text()) for rest in rests)
-            assert len({rest[len(matcher.forced_text()) :][:1] for rest in rests}) > 1 or b"" in {
-                rest[len(matcher.forced_text()) :] for rest in rests
+            assert all(rest.startswith(matcher.forced_bytes()) for rest in rests)
+            assert len({rest[len(matcher.forced_bytes()) :][:1] for rest in rests}) > 1 or b"" in {
+                rest[len(matcher.forced_bytes()) :] for rest in rests
             }
         assert set(walk.mask(matcher)) == expected | ({14} if matcher.is_completed else set())
         for token_id in range(-1, _VOCABULARY.vocab_size + 1):
             twin = matcher.fork()
-            assert twin.accept_token(token_id) is (token_id in expected)
+            assert twin.accept(token_id) is (token_id in expected)
         if not expected:
             return
         token_id = rng.choice(sorted(expected))
-        assert matcher.accept_token(token_id)
+        assert matcher.accept(token_id)
         text += _VOCABULARY.token_bytes[token_id] or b""
 
 
@@ -67,6 +68,21 @@ def test_ten_thousand_choices(walker) -> None:
     constraint = Choice(tuple(sorted(choices)))
     for seed in range(5):
         assert walker.walk(constraint, seed, max_tokens=100) in choices
+
+
+def test_memory_is_counted_and_bounded(walker, monkeypatch: pytest.MonkeyPatch) -> None:
+    row_bytes = 4 * _VOCABULARY.mask_words
+    monkeypatch.setattr(choice_backend, "MAX_ROW_BYTES", 3 * row_bytes)
+    compiled = CompiledChoice(("ab" * 20, "ba" * 20), _VOCABULARY, "")
+    empty = compiled.num_bytes
+    matcher = compiled.new_matcher()
+    walk = type(walker)(_VOCABULARY, walker.compiler)
+    sizes = []
+    for _ in range(20):
+        walk.mask(matcher)
+        sizes.append(compiled.num_bytes)
+        assert matcher.accept(0) or matcher.accept(1)
+    assert empty < sizes[0] < sizes[1] < sizes[2] == sizes[-1]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palmette.grammar.json_text.numbers import Bound, any_integer, any_number, decimal_range, integer_range
+from palmette.grammar.json_text.decimals import decimal_range
+from palmette.grammar.json_text.numbers import Bound, any_integer, any_number, integer_range
 from palmette.grammar.rules.expression import matches
 
 _DECIMALS = st.decimals(-1500, 1500, allow_nan=False, places=2) | st.integers(-1200, 1200).map(Decimal)

@@ -1,6 +1,7 @@
 """Regexes against `re.fullmatch`, and what is refused."""
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from palmette.grammar.errors import (
     UnsatisfiableConstraint,
     UnsupportedRegex,
 )
-from palmette.grammar.notations.regex import Dialect, parse_regex
+from palmette.grammar.notations.regex import parse_regex
+from palmette.grammar.notations.regex_dialect import Dialect
 from palmette.grammar.rules.expression import matches
 from palmette.grammar.spec import Regex
 
@@ -64,12 +66,43 @@ def test_a_search_finds_no_more_than_python_does(pattern: str, anchoring: str, t
 
 @pytest.mark.parametrize(
     ("pattern", "text"),
-    [(r"^ab$", "ab"), (r"\Aab\Z", "ab"), (r"^a|b$", "b"), (r"(?s).", "\n"), (r"(?a)\w", "a"), (r"(?P<x>a)", "a"),
+    [(r"^ab$", "ab"), (r"\Aab\Z", "ab"), (r"^a|b$", "b"), (r"(^a$)|(^b)", "b"), (r"(?:^a)?b$", "ab"), (r"^(^a)", "a"),
+     (r"(a|$)(^|b)", "ab"), (r"(?s).", "\n"), (r"(?a)\w", "a"), (r"(?P<x>a)", "a"),
      (r"(?#note)a", "a"), (r"(a+)+b", "aab"), (r"[]a]", "]"), (r"\u00e9", "é")],
 )  # fmt: skip
 def test_accepts(pattern: str, text: str) -> None:
     assert accepts(Regex(pattern), text)
     assert not accepts(Regex(pattern), text + "~")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [(r"\p{L}", "aé漢", "1 _"), (r"\p{Lu}", "AÉ", "aé"), (r"\pN", "1½٣", "a"), (r"\P{L}", "1 _", "aé"),
+     (r"[\p{Letter}\d]", "é7", " "), (r"[^\p{gc=Lu}]", "a1", "AÉ"), (r"\p{Any}", "a \n", ""),
+     (r"\p{Uppercase_Letter}|b", "Ab", "a")],
+)  # fmt: skip
+def test_unicode_categories(pattern: str, inside: str, outside: str) -> None:
+    assert all(accepts(Regex(pattern), character) for character in inside)
+    assert not any(accepts(Regex(pattern), character) for character in outside)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.characters(exclude_categories=["Cs"]), st.sampled_from(["L", "Lu", "M", "Nd", "P", "Zs", "C", "Cn"]))
+def test_unicode_categories_are_those_of_unicodedata(character: str, name: str) -> None:
+    expected = unicodedata.category(character).startswith(name)
+    assert matches(parse_regex(rf"\p{{{name}}}"), character) is expected
+    assert matches(parse_regex(rf"\P{{{name}}}"), character) is not expected
+
+
+def test_what_is_not_assigned_yet_is_in_no_class_where_two_readers_must_agree() -> None:
+    for pattern in (r"^\p{L}$", r"^\P{L}$", r"^[^\p{L}]$"):
+        assert not matches(parse_regex(pattern, Dialect.SHARED, is_search=True), "\u0378")
+
+
+def test_an_error_beside_a_class_of_unicode_is_at_its_place() -> None:
+    with pytest.raises(InvalidRegex) as caught:
+        parse_regex(r"\p{L}(?P<a>x)(?P<a>y)")
+    assert caught.value.position == 17
 
 
 def test_ascii_flag_narrows_classes() -> None:
@@ -79,9 +112,9 @@ def test_ascii_flag_narrows_classes() -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "position"),
-    [(r"a(?=b)", 1), (r"(?<!a)b", 0), (r"(a)\1", 3), (r"(?P<x>a)(?P=x)", 8), (r"a\b", 1), (r"(^a)", 1), (r"a$b", 2),
+    [(r"a(?=b)", 1), (r"(?<!a)b", 0), (r"(a)\1", 3), (r"(?P<x>a)(?P=x)", 8), (r"a\b", 1), (r"(^a)*", 0),
      (r"a*+", 2), (r"(?>a)", 0), (r"(?i)a", 2), (r"(?i:a)", 0), (r"(a)?(?(1)b|c)", 4), (r"[[a]", 1), (r"[a--]", 1),
-     (r"\p{L}", 0), (r"^*a", 1)],
+     (r"a\p{Greek}", 1), (r"^*a", 0), (r"\N{DIGIT ONE}", 0)],
 )  # fmt: skip
 def test_refuses_with_position(pattern: str, position: int) -> None:
     with pytest.raises(UnsupportedRegex) as caught:
@@ -91,7 +124,8 @@ def test_refuses_with_position(pattern: str, position: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(", ")", "[a", "*a", "a**", "a{3,2}", "\\", r"\q", "[b-a]", r"[\d-z]", r"\xg0", "(?P<1>a)"]
+    "pattern",
+    ["(", ")", "[a", "*a", "a**", "a{3,2}", "\\", r"\q", "[b-a]", r"[\d-z]", r"\xg0", "(?P<1>a)", r"\p", r"\p{}"],
 )
 def test_invalid(pattern: str) -> None:
     with pytest.raises((InvalidRegex, UnsupportedRegex)):
@@ -100,7 +134,7 @@ def test_invalid(pattern: str) -> None:
         re.compile(pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"[^\s\S]", r"a[^\w\W]b", r"[^\x00-\U0010ffff]", "\\ud800"])
+@pytest.mark.parametrize("pattern", [r"a$b", r"a(^b)", r"[^\s\S]", r"a[^\w\W]b", r"[^\x00-\U0010ffff]", "\\ud800"])
 def test_an_empty_language_is_unsatisfiable(pattern: str) -> None:
     with pytest.raises(UnsatisfiableConstraint):
         accepts(Regex(pattern), "")

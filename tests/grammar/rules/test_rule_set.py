@@ -96,7 +96,7 @@ def test_rewriting_and_compiling_keep_the_language(raw: Expression) -> None:
     rules = RuleSet("start")
     rules.define("start", rebuilt)
     try:
-        compiled = XGrammarEngine(BYTE_VOCABULARY).compile(rules)
+        compiled = XGrammarEngine(BYTE_VOCABULARY).compile(rules, "")
     except UnsatisfiableConstraint:
         assert not expected
         return

@@ -243,3 +243,42 @@ def test_wrong_agents() -> None:
 def test_a_question_is_text(backend: ScriptedBackend, question: object) -> None:
     with pytest.raises(sgl.InvalidArgument, match="question: expected a question as text"):
         sgl.agent(tools=[add]).run(question)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_call_that_is_required_comes_first(backend: ScriptedBackend) -> None:
+    backend.answers = {
+        "thought": ["", "<tool_call>", "", "7"],
+        "tool_call": [call("add", a=1, b=2), call("add", a=3, b=4)],
+    }
+    result = sgl.agent([add], tool_choice="required").run("?")
+    assert [step.result for step in result.steps] == [3, 7]
+    assert [gen.name for gen in backend.gens()] == [
+        "tool_call",
+        "thought",
+        "thought",
+        "tool_call",
+        "thought",
+        "thought",
+    ]
+    assert result.messages[1]["content"].startswith("<tool_call>")
+    with pytest.raises(sgl.InvalidArgument, match="tool_choice: expected 'auto' or 'required'"):
+        sgl.agent([add], tool_choice="none")  # type: ignore[call-overload]
+
+
+def test_one_call_a_turn(backend: ScriptedBackend) -> None:
+    backend.answers = {
+        "thought": ["<tool_call>", "<tool_call>", "7"],
+        "tool_call": [call("add", a=1, b=2), call("add", a=3, b=4)],
+    }
+    result = sgl.agent([add], parallel=False).run("?")
+    assert [message["role"] for message in result.messages] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    assert result.answer == "7"
+    with pytest.raises(sgl.InvalidArgument, match="parallel: expected True or False"):
+        sgl.agent([add], parallel=1)  # type: ignore[call-overload]

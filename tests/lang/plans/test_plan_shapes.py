@@ -3,7 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palmette.grammar.spec import Choice, Ebnf, JsonSchema, Regex
+from palmette.grammar.spec import (
+    Any,
+    Choice,
+    Ebnf,
+    JsonSchema,
+    Lark,
+    Reasoned,
+    Regex,
+    StructuralTag,
+    Tag,
+    ToolCalls,
+    ToolSpec,
+)
 from palmette.lang.ir import Gen, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from palmette.lang.plan import Arg, Branching, Joining, Plan, PlanBranch, Ref, Step, Template
 from palmette.lang.plans.operation_summary import operation_words, quoted, shortened
@@ -138,6 +150,12 @@ def test_constraints_are_named_in_a_few_words() -> None:
         JsonSchema('{"type": "object"}'): 'JSON of {"type": "object"}',
         Choice(("yes", "no")): 'one of "yes", "no"',
         Ebnf('root ::= "a" b\nb ::= "c"'): "grammar root (2 rules)",
+        Lark('start: "a"'): 'Lark grammar start: "a"',
+        Any(): "any text",
+        Reasoned(Regex("a")): "reasoning, then regex a",
+        StructuralTag((Tag("<a>", Any(), "</a>"), Tag("<b>", Any(), "</b>"))): "text with <a>, <b>",
+        ToolCalls((ToolSpec("f", "{}"), ToolSpec("g", "{}"))): "calls, or none, of f, g (hermes)",
+        ToolCalls((ToolSpec("f", "{}"), ToolSpec("g", "{}")), "llama3", "required", ("g",)): "a call of g (llama3)",
     }
     for constraint, expected in words.items():
         assert operation_words(Gen("x", params, constraint)) == (

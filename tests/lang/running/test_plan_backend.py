@@ -16,6 +16,7 @@ from palmette.lang.default_backend import DEFAULT_BACKEND
 from palmette.lang.events import BranchEnded, Event, Forked, SelectResult, ValueReady
 from palmette.lang.ir import Gen, Join, Operation, Text
 from palmette.lang.plan import Branching, Joining, Plan, Ref, Step, Template, refs_of
+from palmette.lang.terms import DEFAULT_TERMS, Terms
 
 
 class ClosableBranch(ScriptedBranch):
@@ -54,6 +55,7 @@ class PlanningBackend(ScriptedBackend):
         *,
         seed: int | None = None,
         cache_salt: str = "",
+        terms: Terms = DEFAULT_TERMS,
         is_streaming: bool = False,
     ) -> "ScriptedPlanRun":
         if self.refusal is not None:
@@ -62,19 +64,25 @@ class PlanningBackend(ScriptedBackend):
         self.plans.append(plan)
         self.given_roots.append(dict(roots))
         self.followed.append(is_streaming)
-        return ScriptedPlanRun(self, plan, roots, seed, cache_salt)
+        return ScriptedPlanRun(self, plan, roots, seed, cache_salt, terms)
 
 
 class ScriptedPlanRun:
     """One task a branch; what they report goes through one queue."""
 
     def __init__(
-        self, backend: PlanningBackend, plan: Plan, roots: Mapping[int, Branch], seed: int | None, cache_salt: str
+        self,
+        backend: PlanningBackend,
+        plan: Plan,
+        roots: Mapping[int, Branch],
+        seed: int | None,
+        cache_salt: str,
+        terms: Terms,
     ) -> None:
         self.branches: dict[int, Any] = dict(roots)
         self._backend = backend
         self._plan = plan
-        self._opening = (seed, cache_salt)
+        self._opening = (seed, cache_salt, terms)
         self._reports: asyncio.Queue[tuple[int, Event | BranchEnded]] = asyncio.Queue()
         self._values: dict[Ref, asyncio.Future[str]] = {}
         self._ended: dict[int, asyncio.Future[BaseException | None]] = {}
@@ -110,8 +118,8 @@ class ScriptedPlanRun:
         number = None
         try:
             if index not in self.branches:
-                seed, cache_salt = self._opening
-                branch = await self._backend.open_branch(seed=seed, cache_salt=cache_salt)
+                seed, cache_salt, terms = self._opening
+                branch = await self._backend.open_branch(seed=seed, cache_salt=cache_salt, terms=terms)
                 self.branches[index] = branch
                 branch.task = asyncio.current_task()  # type: ignore[attr-defined]  # it is a ClosableBranch
             for number, step in enumerate(self._plan.branches[index].steps):

@@ -1,0 +1,1 @@
+"""Small faults of the engine, each a patch of a line, and what runs the simulation against them."""
