@@ -74,6 +74,11 @@ class GrammarCompiler:
             self._fulfil(future, constraint)
         return future.result()
 
+    def close(self) -> None:
+        """End the processes of the service, if there is one; what has been compiled can still be used."""
+        if self._service is not None:
+            self._service.close()
+
     @property
     def num_cached_bytes(self) -> int:
         """Memory that the grammars kept take now, as far as their engines know it; some grow while they are used."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import torch
 
 from ..grammar.compiler import GrammarCompiler
+from ..grammar.compiling.compile_service import CompileService
 from ..grammar.vocabulary import Vocabulary
 from ..kernels.philox import branch_path
 from .cache.kv_pool import KVLayout, KVPool
 from .cache.radix_cache import RadixCache
 from .chat_template import ChatTemplate
-from .config import CacheOptions, EngineConfig, ModelOptions
+from .config import CacheOptions, ConstraintOptions, EngineConfig, ModelOptions
 from .engine import EngineCore
 from .errors import InvalidOption
 from .memory import Memory
@@ -60,7 +61,7 @@ def assemble(config: EngineConfig) -> EngineParts:
     tokenizer = loaded.tokenizer
     eos_token_ids = frozenset(tokenizer.eos_token_ids)
     padding: tuple[bytes | None, ...] = (None,) * (vocab_size - len(tokenizer.token_bytes))
-    compiler = GrammarCompiler(Vocabulary(tokenizer.token_bytes + padding, eos_token_ids))
+    compiler = _compiler(Vocabulary(tokenizer.token_bytes + padding, eos_token_ids), config.constraints)
     limits = TextLimits(context_len, num_pages * config.cache.page_size, config.scheduler.token_budget)
     constraints = config.constraints
     starter = Starter(
@@ -83,6 +84,18 @@ def assemble(config: EngineConfig) -> EngineParts:
         num_mask_threads=constraints.num_mask_threads,
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
+
+
+def _compiler(vocabulary: Vocabulary, options: ConstraintOptions) -> GrammarCompiler:
+    service = None
+    if options.num_compile_workers:
+        service = CompileService(
+            vocabulary,
+            num_workers=options.num_compile_workers,
+            time_limit_s=options.compile_time_limit_s,
+            memory_limit_bytes=options.compile_memory_limit_mb * 1024**2,
+        )
+    return GrammarCompiler(vocabulary, max_cached_bytes=options.grammar_cache_mb * 1024**2, service=service)
 
 
 def _device(options: ModelOptions) -> torch.device:

@@ -82,6 +82,13 @@ class ConstraintOptions:
     """Threads that find out what may come next while the model computes; 0: the engine's own does, after that."""
     is_output_validated: bool = False
     """Whether each finished text is checked against its constraint once more, on the engine's thread."""
+    num_compile_workers: int = 2
+    """Processes that compile constraints, started when the first one comes; 0: the thread that asks does, unbounded."""
+    compile_time_limit_s: float = 10.0
+    compile_memory_limit_mb: int = 2048
+    """What one constraint may take; both hold only in a compile worker."""
+    grammar_cache_mb: int = 256
+    """Compiled constraints that are kept for the next request."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,10 @@ class EngineConfig:
         max_tokens_taken_back: int = RollbackBudget.max_tokens,
         num_mask_threads: int = ConstraintOptions.num_mask_threads,
         validate_output: bool = ConstraintOptions.is_output_validated,
+        num_compile_workers: int = ConstraintOptions.num_compile_workers,
+        compile_timeout_s: float = ConstraintOptions.compile_time_limit_s,
+        compile_memory_mb: int = ConstraintOptions.compile_memory_limit_mb,
+        grammar_cache_mb: int = ConstraintOptions.grammar_cache_mb,
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
@@ -135,6 +146,8 @@ class EngineConfig:
             "context_length": context_length,
             "max_queued_requests": max_queued_requests,
             "max_queued_tokens": max_queued_tokens,
+            "compile_memory_mb": compile_memory_mb,
+            "grammar_cache_mb": grammar_cache_mb,
         }
         for name, value in at_least_one.items():
             if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
@@ -143,10 +156,17 @@ class EngineConfig:
             "max_rollbacks": max_rollbacks,
             "max_tokens_taken_back": max_tokens_taken_back,
             "num_mask_threads": num_mask_threads,
+            "num_compile_workers": num_compile_workers,
         }
         for name, value in at_least_none.items():
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise InvalidOption(f"{name}: expected an integer >= 0, got {value!r}")
+        if (
+            isinstance(compile_timeout_s, bool)
+            or not isinstance(compile_timeout_s, int | float)
+            or compile_timeout_s <= 0
+        ):
+            raise InvalidOption(f"compile_timeout_s: expected seconds above 0, got {compile_timeout_s!r}")
         if max_total_tokens is not None and max_total_tokens < page_size:
             raise InvalidOption(
                 f"max_total_tokens: expected at least one page of page_size={page_size} tokens, got {max_total_tokens}"
@@ -178,7 +198,13 @@ class EngineConfig:
                 max_queued_tokens=max_queued_tokens,
             ),
             constraints=ConstraintOptions(
-                RollbackBudget(max_rollbacks, max_tokens_taken_back), num_mask_threads, validate_output
+                RollbackBudget(max_rollbacks, max_tokens_taken_back),
+                num_mask_threads,
+                validate_output,
+                num_compile_workers,
+                compile_timeout_s,
+                compile_memory_mb,
+                grammar_cache_mb,
             ),
             random_seed=random_seed,
         )

@@ -46,7 +46,9 @@ class Engine:
     "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`, `page_size`,
     `max_total_tokens`, `disable_radix_cache`, `radix_eviction_policy` ("lru", "lfu", "priority"),
     `chunked_prefill_size`, `max_running_requests`, `max_queued_requests`, `max_queued_tokens`, `schedule_policy`
-    ("fair-lpm", "fcfs", "lpm", "dfs", "priority"), `random_seed`.
+    ("fair-lpm", "fcfs", "lpm", "dfs", "priority"), `random_seed`. For constraints: `max_rollbacks`,
+    `max_tokens_taken_back`, `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`,
+    `compile_memory_mb`, `grammar_cache_mb` (docs/constraints.md).
 
     It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
     `shutdown` ends its thread and gives the model back, too.
@@ -149,8 +151,9 @@ class Engine:
         self._thread.ask(lambda core: core.flush_cache()).result()
 
     def shutdown(self) -> None:
-        """End the engine's thread; open requests fail with EngineClosed. A second call does nothing."""
+        """End the engine's thread and processes; open requests fail with EngineClosed. A second call does nothing."""
         self._thread.close()
+        self._compiler.close()
 
     def __enter__(self) -> "Engine":
         return self
@@ -214,6 +217,7 @@ class Engine:
     async def aclose(self) -> None:
         """`shutdown`, for an event loop."""
         await self._backend.aclose()
+        self._compiler.close()
 
     # --- inside
 

@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 import time
+import weakref
 
 from ..errors import CompilerCrashed, CompileTimeout, ConstraintTooLarge
 from ..spec import Constraint
@@ -13,6 +14,9 @@ from .messages import Compiled, Message, OutOfMemory, Settings, Started, read_me
 
 _START_LIMIT_S = 60.0
 """For the interpreter to start and to import what it needs; not counted as compiling."""
+
+
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class WorkerProcess:
@@ -24,12 +28,13 @@ class WorkerProcess:
             [sys.executable, "-m", f"{__package__}.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},  # one constraint, one thread
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **_ONE_THREAD},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._requests, self._answers = self._process.stdin, self._process.stdout
         self._settings: Settings | None = Settings(vocabulary, memory_limit_bytes)
+        self._finalizer = weakref.finalize(self, _end, self._process)
 
     @property
     def is_alive(self) -> bool:
@@ -58,14 +63,8 @@ class WorkerProcess:
         return answer
 
     def end(self) -> None:
-        """Kill it."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._requests, self._answers):
-            try:
-                stream.close()
-            except OSError:  # what was still to be written, nobody reads any more
-                continue
+        """Kill it; once is enough, and it happens by itself where nobody refers to this object any more."""
+        self._finalizer()
 
     def _await_start(self) -> None:
         if self._settings is None:
@@ -83,3 +82,14 @@ class WorkerProcess:
                 return read_message(self._answers)
         self.end()
         raise CompileTimeout(limit_s)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        try:
+            stream.close()
+        except OSError:  # what was still to be written, nobody reads any more
+            continue

@@ -1,7 +1,9 @@
 """From the constraint arguments of `gen` (dtype, regex, json_schema, ebnf, lark, constraint) to one constraint."""
 
 import json
+import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args
 
 from ...grammar.notations.regex import parse_regex
@@ -96,20 +98,45 @@ def check_at_most_one(given: Mapping[str, object]) -> None:
 
 
 def schema_text(schema: Mapping[str, object] | str | bool) -> str:
-    """`schema` as JSON text, its properties in the order they were declared; raises `InvalidArgument`."""
-    if isinstance(schema, str):
-        try:
-            parsed = json.loads(schema)
-        except ValueError as error:
-            raise InvalidArgument("json_schema", "JSON text", schema, f"it does not parse: {error}") from error
-    else:
-        parsed = schema
+    """`schema` as JSON text, its properties in the order they were declared; raises `InvalidArgument`.
+
+    Text is written anew, so that the same schema is known again however it was laid out, unless that would lose
+    something: a key that is said twice, or digits past a float's. Then it stays as it is.
+    """
+    parsed, is_lossless = _read(schema) if isinstance(schema, str) else (schema, True)
     if not isinstance(parsed, Mapping | bool):
         raise InvalidArgument("json_schema", "a JSON Schema: an object (a dict, or its JSON text)", schema)
+    if isinstance(schema, str) and not is_lossless:
+        return schema
     try:
         return json.dumps(parsed, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument("json_schema", "a dict of plain JSON values", schema, str(error)) from error
+
+
+def _read(text: str) -> tuple[object, bool]:
+    """The value of JSON text, and whether it says all that the text says."""
+    losses: list[object] = []
+
+    def read_float(literal: str) -> float:
+        value = float(literal)
+        if not math.isfinite(value) or Decimal(repr(value)) != Decimal(literal):
+            losses.append(literal)
+        return value
+
+    def read_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            losses.append(pairs)
+        return value
+
+    try:
+        parsed = json.loads(text, parse_float=read_float, object_pairs_hook=read_object)
+    except ValueError as error:
+        raise InvalidArgument("json_schema", "JSON text", text, f"it does not parse: {error}") from error
+    except RecursionError as error:
+        raise InvalidArgument("json_schema", "JSON text", text, "it is nested too deeply") from error
+    return parsed, not losses
 
 
 def _schema_text_of(schema: Mapping[str, object] | str | bool | type) -> str:

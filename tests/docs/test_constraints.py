@@ -71,6 +71,10 @@ def test_the_options_of_the_engine_are_as_said() -> None:
     assert f"| `max_tokens_taken_back` | {constraints.rollback.max_tokens} |" in TEXT
     assert f"| `validate_output` | `{constraints.is_output_validated}` |" in TEXT
     assert f"| `num_mask_threads` | {constraints.num_mask_threads} |" in TEXT
+    assert f"| `num_compile_workers` | {constraints.num_compile_workers} |" in TEXT
+    assert f"| `compile_timeout_s` | {constraints.compile_time_limit_s:g} |" in TEXT
+    assert f"| `compile_memory_mb` | {constraints.compile_memory_limit_mb} |" in TEXT
+    assert f"| `grammar_cache_mb` | {constraints.grammar_cache_mb} |" in TEXT
 
 
 def test_the_limits_are_as_said() -> None:

@@ -205,3 +205,11 @@ def test_any_constraint_of_the_specification() -> None:
         sgl.gen(type=int, constraint=calls)
     with pytest.raises(sgl.InvalidArgument, match="lark: expected a grammar"):
         sgl.gen(lark="")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"type": "integer", "type": "string"}', '{"multipleOf": 0.10000000000000000001}', '{"maximum": 1e999}'],
+)
+def test_a_schema_whose_reading_would_lose_something_stays_as_it_is_written(text: str) -> None:
+    assert constraint_of(sgl.gen(json_schema=text)) == JsonSchema(text)

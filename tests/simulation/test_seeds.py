@@ -84,7 +84,9 @@ def test_a_fault_in_the_engine_is_found(monkeypatch: pytest.MonkeyPatch, owner: 
     assert found
 
 
-@pytest.mark.parametrize("seed", [901934])
+@pytest.mark.parametrize("seed", [901934, 1795274485008])
 def test_seeds_that_found_something(seed: int) -> None:
-    """901934: a running row without memory preempted its junior in every step, and the junior was let in again."""
+    """901934: a running row without memory preempted its junior in every step, and the junior was let in again.
+    1795274485008: a branch that was held as the engine was shut down; the watch on held pages was wrong.
+    """
     run_seed(seed)

@@ -67,7 +67,7 @@ class World:
             WaitWatch(scheduler.policy, knobs),
             GapWatch(scheduler),
             OrderWatch(scheduler, knobs),
-            HoldWatch(self.core, lambda: self.now),
+            HoldWatch(self.core, lambda: self.now, lambda: self._explanations.is_shut),
         )
         self._limits = Limits(knobs.context_len, knobs.num_pages * knobs.page_size)
         self._explanations = Explanations(knobs)
