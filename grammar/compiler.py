@@ -10,6 +10,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from .engines.engine_set import EngineSet
 from .front import PreparedGrammar, prepare
@@ -59,6 +60,7 @@ class GrammarCompiler:
         self._engines = EngineSet(vocabulary)
         self._service = service
         self._cache: OrderedDict[Constraint, Future[CompiledGrammar]] = OrderedDict()
+        self._alive: WeakValueDictionary[Constraint, CompiledGrammar] = WeakValueDictionary()
         self._lock = Lock()
 
     def compile(self, constraint: Constraint) -> CompiledGrammar:
@@ -67,6 +69,9 @@ class GrammarCompiler:
             future = self._cache.get(constraint)
             is_owner = future is None
             if future is None:
+                alive = self._alive.get(constraint)
+                if alive is not None:
+                    return alive  # dropped, but somebody still uses it
                 future = Future()
                 self._cache[constraint] = future
             self._cache.move_to_end(constraint)
@@ -90,7 +95,8 @@ class GrammarCompiler:
 
     def _fulfil(self, future: Future[CompiledGrammar], constraint: Constraint) -> None:
         try:
-            future.set_result(self._compile(constraint))
+            compiled = self._alive[constraint] = self._compile(constraint)
+            future.set_result(compiled)
         except BaseException as error:  # noqa: BLE001 - handed on to all who wait; future.result() raises it
             with self._lock:
                 if self._cache.get(constraint) is future:

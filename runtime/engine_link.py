@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakValueDictionary
 
@@ -34,23 +35,36 @@ class EngineLink:
                 delivery = self._deliveries[loop] = Delivery(loop)
             return delivery
 
-    def has_compiled(self, constraint: Constraint) -> bool:
-        """Whether the engine would have to wait for this constraint no more."""
-        return constraint in self._compiled
+    def compiled(self, constraints: Iterable[Constraint]) -> list[CompiledGrammar] | None:
+        """The grammars of all `constraints`, if the engine would have to wait for none of them.
 
-    async def compile(self, constraints: Iterable[Constraint]) -> dict[Constraint, GrammarError]:
-        """Compile what is not compiled yet, on another thread, so that neither the loop nor the engine waits for it.
-
-        Returns: the constraints that do not compile, and why.
+        As long as somebody refers to a grammar the compiler has it at hand: whoever runs operations keeps theirs.
         """
-        missing = [each for each in dict.fromkeys(constraints) if not self.has_compiled(each)]
-        return await asyncio.to_thread(self._compile, missing) if missing else {}
+        grammars = [self._compiled.get(each) for each in dict.fromkeys(constraints)]
+        there = [grammar for grammar in grammars if grammar is not None]
+        return there if len(there) == len(grammars) else None
 
-    def _compile(self, constraints: list[Constraint]) -> dict[Constraint, GrammarError]:
-        refused: dict[Constraint, GrammarError] = {}
+    async def compile(self, constraints: Iterable[Constraint]) -> "Readied":
+        """Compile what is not compiled yet, on another thread, so that neither the loop nor the engine waits for it."""
+        wanted = list(dict.fromkeys(constraints))
+        there = self.compiled(wanted)
+        return Readied(there, {}) if there is not None else await asyncio.to_thread(self._compile, wanted)
+
+    def _compile(self, constraints: list[Constraint]) -> "Readied":
+        readied = Readied([], {})
         for constraint in constraints:
             try:
-                self._compiled[constraint] = self._compiler.compile(constraint)
+                grammar = self._compiled[constraint] = self._compiler.compile(constraint)
             except GrammarError as error:
-                refused[constraint] = error
-        return refused
+                readied.refused[constraint] = error
+            else:
+                readied.grammars.append(grammar)
+        return readied
+
+
+@dataclass(frozen=True)
+class Readied:
+    """Constraints made ready: the grammars, to be kept while they are used, and those refused, with the reason."""
+
+    grammars: list[CompiledGrammar]
+    refused: dict[Constraint, GrammarError]

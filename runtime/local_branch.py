@@ -39,9 +39,10 @@ class LocalBranch:
 
         A constraint that does not compile is raised when the operations before it have run.
         """
-        refused = await self._link.compile(
+        readied = await self._link.compile(
             each.constraint for each in operations if isinstance(each, Gen) and each.constraint is not None
         )
+        refused = readied.refused  # the grammars stay at hand until the last operation has ended
         end, error = len(operations), None
         for index, operation in enumerate(operations):
             if isinstance(operation, Gen) and operation.constraint in refused:

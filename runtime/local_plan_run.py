@@ -57,7 +57,9 @@ class LocalPlanRun:
             for place, operation in plan.values()
             if isinstance(operation, Gen) and operation.constraint is not None
         }
-        if all(link.has_compiled(each) for each in self._constraints.values()):
+        grammars = link.compiled(self._constraints.values())
+        self._grammars = grammars or []
+        if grammars is not None:
             self._start({})
         else:
             self._compiling = asyncio.get_running_loop().create_task(self._compile_and_start())
@@ -87,7 +89,8 @@ class LocalPlanRun:
     async def _compile_and_start(self) -> None:
         try:
             self._link.thread.ask(self._take_ticket)  # it arrives now, and its time runs
-            refused = await self._link.compile(self._constraints.values())
+            readied = await self._link.compile(self._constraints.values())
+            self._grammars, refused = readied.grammars, readied.refused
             self._start({place: refused[each] for place, each in self._constraints.items() if each in refused})
         except Exception as error:  # noqa: BLE001 - whoever reads the events is told
             self._fail(error)

@@ -1,5 +1,6 @@
 """The compiler: what is kept, shared, and imported when."""
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -143,3 +144,15 @@ def test_anything_else_raises() -> None:
         GrammarCompiler(BYTE_VOCABULARY, max_cached=0)
     with pytest.raises(ValueError, match="max_cached_bytes"):
         GrammarCompiler(BYTE_VOCABULARY, max_cached_bytes=0)
+
+
+def test_a_grammar_that_is_still_used_is_at_hand_though_the_cache_has_dropped_it() -> None:
+    compiler = GrammarCompiler(BYTE_VOCABULARY, max_cached=1)
+    used = compiler.compile(Regex("a+"))
+    compiler.compile(Regex("b+"))
+    assert len(compiler) == 1
+    assert compiler.compile(Regex("a+")) is used
+    del used
+    gc.collect()
+    again = compiler.compile(Regex("a+"))
+    assert again.new_matcher().accept(ord("a"))
