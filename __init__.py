@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from .lang.agents.agent import Agent, AgentResult, agent
     from .lang.agents.agent_events import AgentEvent, Answer, Thought, ToolCall, ToolResult
     from .lang.agents.history import AgentHistory
+    from .lang.openai_api import OpenAIEndpoint
+    from .lang.remote.endpoint import RuntimeEndpoint
     from .lang.tools.tool_function import ToolFunction, tool
     from .runtime.embedded import Engine
 
@@ -79,12 +81,14 @@ __all__ = [
     "InvalidArgument",
     "NoneAccepted",
     "NotTraceable",
+    "OpenAIEndpoint",
     "PalmetteError",
     "Plan",
     "ProgramError",
     "ProgramRefused",
     "ProgramState",
     "ProgramTimeout",
+    "RuntimeEndpoint",
     "SamplingParams",
     "StateError",
     "StateGroup",
@@ -142,10 +146,12 @@ _LATER = {
     "ToolCall": ".lang.agents.agent_events",
     "ToolResult": ".lang.agents.agent_events",
     "AgentHistory": ".lang.agents.history",
+    "OpenAIEndpoint": ".lang.openai_api",
+    "RuntimeEndpoint": ".lang.remote.endpoint",
     "ToolFunction": ".lang.tools.tool_function",
     "tool": ".lang.tools.tool_function",
 }
-"""What is imported when it is first named: the engine brings torch along, agents bring the types of their tools."""
+"""What is imported when it is first named: the engine brings torch along, agents the types of their tools."""
 
 
 def __getattr__(name: str) -> object:

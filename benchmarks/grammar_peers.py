@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
@@ -43,8 +43,11 @@ class Engine(Protocol):
 
     name: str
 
-    def start(self, schema: dict[str, Any]) -> Walk:
-        """Compile, nothing of it known from before; raises `Refused`."""
+    def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
+        """Compile, nothing of it known from before; raises `Refused`. Returns what begins a text under it."""
+
+    def compile_free(self, schema: dict[str, Any]) -> Callable[[], Walk] | None:
+        """The same for texts that may be tokenised in any way, as the documents are; None where `compile` does that."""
 
 
 class Palmette:
@@ -53,16 +56,18 @@ class Palmette:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.name = "palmette"
         self._compiler = GrammarCompiler(vocabulary)
-        # The vocabulary's own tables are made once a model, not once a schema.
-        self._compiler.compile(JsonSchema('{"type":"array","items":{"enum":["a"]}}'))
+        self._compiler.warm_up()
 
-    def start(self, schema: dict[str, Any]) -> Walk:
+    def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
         """See `Engine`."""
         try:
             compiled = self._compiler.compile(JsonSchema(json.dumps(schema), whitespace="compact"))
         except GrammarError as error:
             raise Refused(str(error)) from error
-        return _PalmetteWalk(compiled.new_matcher())
+        return lambda: _PalmetteWalk(compiled.new_matcher())
+
+    def compile_free(self, _schema: dict[str, Any]) -> None:
+        """See `Engine`."""
 
 
 class _PalmetteWalk:
@@ -88,7 +93,7 @@ class XGrammar:
         )
         self._compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=False)
 
-    def start(self, schema: dict[str, Any]) -> Walk:
+    def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
         """See `Engine`."""
         try:
             compiled = self._compiler.compile_json_schema(
@@ -96,7 +101,10 @@ class XGrammar:
             )
         except RuntimeError as error:
             raise Refused(str(error)) from error
-        return _XGrammarWalk(xgrammar.GrammarMatcher(compiled))
+        return lambda: _XGrammarWalk(xgrammar.GrammarMatcher(compiled))
+
+    def compile_free(self, _schema: dict[str, Any]) -> None:
+        """See `Engine`."""
 
 
 class _XGrammarWalk:
@@ -120,14 +128,22 @@ class LLGuidance:
             llguidance.TokenizerWrapper(_Tokens(vocabulary)), slices=LLTokenizer.json_slices()
         )
 
-    def start(self, schema: dict[str, Any]) -> Walk:
+    def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
         """See `Engine`."""
         options: Any = {"item_separator": ",", "key_separator": ":", "whitespace_flexible": False}
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options)
+        return self._walks(LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=options))
+
+    def compile_free(self, schema: dict[str, Any]) -> Callable[[], Walk] | None:
+        """See `Engine`: where text is forced its masks hold one tokenisation alone, unless a Lark option says not."""
+        options = {"item_separator": ",", "key_separator": ":", "whitespace_flexible": False}
+        text = json.dumps({**schema, "x-guidance": options})
+        return self._walks(f'%llguidance {{"no_forcing": true}}\nstart: %json {text}\n')
+
+    def _walks(self, grammar: str) -> Callable[[], Walk]:
         matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise Refused(matcher.get_error())
-        return _LLGuidanceWalk(matcher)
+        return lambda: _LLGuidanceWalk(matcher.deep_copy())
 
 
 class _Tokens:
@@ -171,7 +187,7 @@ class OutlinesCore:
                 token_ids.setdefault(text, []).append(token_id)
         self._vocabulary = outlines_core.Vocabulary(stop, token_ids)
 
-    def start(self, schema: dict[str, Any]) -> Walk:
+    def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
         """See `Engine`; refused as well where it takes longer than the limit."""
         try:
             with _at_most(self._limit_s):
@@ -179,7 +195,10 @@ class OutlinesCore:
                 index = outlines_core.Index(pattern, self._vocabulary)
         except (ValueError, RuntimeError, TimeoutError) as error:
             raise Refused(str(error)) from error
-        return _OutlinesWalk(outlines_core.Guide(index))
+        return lambda: _OutlinesWalk(outlines_core.Guide(index))
+
+    def compile_free(self, _schema: dict[str, Any]) -> None:
+        """See `Engine`."""
 
 
 class _OutlinesWalk:

@@ -20,7 +20,7 @@ def forced_tokens(
 
     `recent_token_ids`: a few tokens before this place, as the text at hand decides how a tokenizer splits what
     follows. The forced bytes are tokenised from the last token's end, and their tail is left off as far as a longer
-    token could begin in it.
+    token could begin in it. Empty, too, where the text at hand ends inside a character.
 
     Of a text that begins with forced bytes F some token covers the end of F, and begins at a place q of it; what is
     before q is tokenised as if it stood alone, since any part of a canonical byte-pair encoding is canonical (M.
@@ -29,6 +29,8 @@ def forced_tokens(
     mask for each byte of the longest token.
     """
     forced = matcher.forced_bytes()
+    if forced and forced[0] & 0b1100_0000 == 0b1000_0000:
+        return []  # the text ends inside a character, which no tokenizer goes on from
     encode = _Encoder(recent_token_ids, vocabulary, tokenize)
     tokens = encode(forced)
     for start in range(len(forced) - 1, -1, -1):

@@ -20,7 +20,8 @@ class Matcher(Protocol):
     def fill_bitmask(self, row: "Tensor") -> bool:
         """Write which tokens may come next into `row`: [mask_words] int32 on the CPU.
 
-        Bit `i` of word `w` allows token `32 * w + i`. Stop tokens are allowed exactly while `is_completed`. A row
+        Bit `i` of word `w` allows token `32 * w + i`. Stop tokens are allowed exactly while `is_completed`. A token
+        after which nothing could follow may be left out, though `accept` would take it. A row
         without any bit is a dead end, which only guards leave: some of the `num_revocable_tokens` must be taken back.
         Returns False only where nothing is forbidden (the row is written all the same).
         """

@@ -62,14 +62,16 @@ class GenResult(msgspec.Struct, frozen=True):
     """How often the constraint left nothing that could follow, so that the generation went back and another way."""
     num_tokens_taken_back: int = 0
     """Tokens that were given up so; they are not in `token_ids`."""
+    num_tokens: int | None = None
+    """How many tokens there were, where the backend does not tell which; None: those of `token_ids`."""
 
     @property
     def completion_tokens(self) -> int:
         """Tokens the model wrote, those of a trimmed stop included."""
-        return len(self.token_ids)
+        return len(self.token_ids) if self.num_tokens is None else self.num_tokens
 
 
-class SelectResult(msgspec.Struct, frozen=True):
+class SelectResult(msgspec.Struct, frozen=True, tag="select"):
     """One finished selection; the lists run parallel to `choices`."""
 
     choice: str
@@ -85,7 +87,7 @@ class SelectResult(msgspec.Struct, frozen=True):
     cached_tokens: int
 
 
-class ScoreResult(msgspec.Struct, frozen=True):
+class ScoreResult(msgspec.Struct, frozen=True, tag="score"):
     """The log-probabilities of a text that was appended."""
 
     token_logprobs: tuple[TokenLogprob, ...]
@@ -93,7 +95,7 @@ class ScoreResult(msgspec.Struct, frozen=True):
     """The sum over the tokens."""
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):
     """Text that the branch gained; the text of a branch is the sum of these. `name`: the variable it belongs to."""
 
     operation_index: int
@@ -101,9 +103,13 @@ class TextDelta(msgspec.Struct, frozen=True):
     name: str | None = None
     token_ids: tuple[int, ...] = ()
     """Of a generation: the sampled tokens since the last delta, those whose text is held back included."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of each of `token_ids`, where they were asked for and the backend tells of them before the end."""
+    forced: tuple[int, ...] = ()
+    """Indices into `token_ids` of those that were the only ones the constraint allowed."""
 
 
-class ValueReady(msgspec.Struct, frozen=True):
+class ValueReady(msgspec.Struct, frozen=True, tag="value_ready"):
     """A `Gen` (one result per sample), `Select` or `Score` ended."""
 
     operation_index: int
@@ -112,14 +118,14 @@ class ValueReady(msgspec.Struct, frozen=True):
     timing: Timing | None = None
 
 
-class Forked(msgspec.Struct, frozen=True):
+class Forked(msgspec.Struct, frozen=True, tag="forked"):
     """A `Fork` ran; these branches now exist."""
 
     operation_index: int
     branch_ids: tuple[int, ...]
 
 
-class Closing(msgspec.Struct, frozen=True):
+class Closing(msgspec.Struct, frozen=True, tag="closing"):
     """The text that would close the open end of the chat so far; the next `TextDelta` replaces it.
 
     A chat template can write the end of a turn only when it knows what follows (tool answers are grouped).

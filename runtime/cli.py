@@ -1,16 +1,34 @@
-"""The command line: `palmette plan | run | replay | check-schema`."""
+"""The command line: `palmette serve | chat | run | plan | replay | check-schema | env | completion`."""
 
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from .commands import check_schema_command, plan_command, replay_command, run_command
+from .commands import (
+    chat_command,
+    check_schema_command,
+    completion_command,
+    env_command,
+    plan_command,
+    replay_command,
+    run_command,
+    serve_command,
+)
 from .commands.command import CommandParser, UsageError, UserError, one_line
 from .commands.program_file import RAISED
 from .errors import InvalidOption, ModelLoadError
 
-COMMANDS = (plan_command, run_command, replay_command, check_schema_command)
+COMMANDS = (
+    serve_command,
+    chat_command,
+    run_command,
+    plan_command,
+    replay_command,
+    check_schema_command,
+    env_command,
+    completion_command,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> CommandParser:
     parser = CommandParser(
         prog="palmette",
-        description="Programs that mix text with model calls: look at one before it runs, run it, run it again; "
-        "and what can be enforced of a schema.",
+        description="Serve a model, talk with it, and run programs that mix text with model calls: look at one before "
+        "it runs, run it, run it again; and what can be enforced of a schema.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import queue
 import threading
-import uuid
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -18,22 +17,20 @@ from ..grammar.spec import Constraint
 from ..lang.backend import Branch
 from ..lang.events import Event, TextDelta, ValueReady
 from ..lang.ir import Gen
-from ..lang.meta_info import meta_info_of
 from ..lang.plan import Plan
 from ..lang.terms import DEFAULT_TERMS, Terms
 from .assembly import assemble
+from .cache.tree_snapshot import TreeSnapshot
 from .config import EngineConfig
 from .engine import EngineCore
 from .engine_thread import EngineThread
 from .errors import EngineClosed, InvalidRequest
 from .generate_arguments import Job, gen_jobs, naming_item
+from .generate_outputs import Output, outputs_of, partial_output
 from .local import LocalBackend
 from .local_branch import LocalBranch
 from .local_plan_run import LocalPlanRun
 from .request import Ended, Listener, Request
-
-Output = dict[str, Any]
-"""`{"text", "output_ids", "meta_info"}` of one sample."""
 
 
 class Engine:
@@ -111,7 +108,7 @@ class Engine:
         if stream:
             _check_streamable(jobs, is_list)
             return self._stream(jobs[0])
-        outputs = [output for value in self._values(jobs, is_list) for output in _outputs(value)]
+        outputs = [output for value in self._values(jobs, is_list) for output in outputs_of(value)]
         return outputs if is_list or len(outputs) > 1 else outputs[0]
 
     async def async_generate(
@@ -143,7 +140,7 @@ class Engine:
             _check_streamable(jobs, is_list)
             return self._async_stream(jobs[0])
         values = await self._async_values(jobs, is_list)
-        outputs = [output for value in values for output in _outputs(value)]
+        outputs = [output for value in values for output in outputs_of(value)]
         return outputs if is_list or len(outputs) > 1 else outputs[0]
 
     def flush_cache(self) -> None:
@@ -229,6 +226,15 @@ class Engine:
         """Counters since the start: steps, tokens, preemptions, refusals; and what is queued, free and cached now."""
         return self._thread.ask(lambda core: core.stats()).result()
 
+    def tree(self, max_nodes: int = 500, num_preview_tokens: int = 24) -> TreeSnapshot:
+        """The radix tree at this moment: at most `max_nodes` nodes, and how the text of each begins, in tokens."""
+
+        def look(core: EngineCore) -> TreeSnapshot:
+            holders = [(each.branch_id, each.node) for each in core.memory.holders if each.node is not None]
+            return core.memory.cache.snapshot(holders, max_nodes=max_nodes, num_preview_tokens=num_preview_tokens)
+
+        return self._thread.ask(look).result()
+
     def _values(self, jobs: Sequence[Job], is_list: bool) -> list[ValueReady]:
         """Run the jobs together and wait for all; however the wait ends, none runs on after it."""
         for index, job in enumerate(jobs):
@@ -286,9 +292,9 @@ class Engine:
                 match item:
                     case TextDelta(name=str(), text=more):
                         text += more
-                        yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
+                        yield partial_output(text)
                     case ValueReady():
-                        yield _outputs(item)[0]
+                        yield outputs_of(item)[0]
             _raise_if_failed(item)
         finally:
             self._cancel(request)
@@ -330,9 +336,9 @@ class Engine:
                 match event:
                     case TextDelta(name=str(), text=more):
                         text += more
-                        yield {"text": text, "output_ids": [], "meta_info": {"finish_reason": None}}
+                        yield partial_output(text)
                     case ValueReady():
-                        yield _outputs(event)[0]
+                        yield outputs_of(event)[0]
 
 
 def _close_soon(thread: EngineThread) -> None:
@@ -354,15 +360,3 @@ def _put_numbered(arrived: "queue.SimpleQueue[tuple[int, Event | Ended]]", index
 def _raise_if_failed(ended: Ended) -> None:
     if ended.error is not None:
         raise ended.error
-
-
-def _outputs(value: ValueReady) -> list[Output]:
-    assert isinstance(value.result, tuple), value.name
-    return [
-        {
-            "text": result.text,
-            "output_ids": list(result.token_ids),
-            "meta_info": meta_info_of((result,), uuid.uuid4().hex),
-        }
-        for result in value.result
-    ]

@@ -49,6 +49,7 @@ class EngineCore:
         `num_mask_threads`: see `ConstraintOptions`.
         """
         self._clock = clock
+        self._starter = starter
         self._runner = runner
         self._sampler = sampler
         self._mask_filler = MaskFiller(sampler.vocab_size, num_mask_threads)
@@ -174,7 +175,14 @@ class EngineCore:
             "num_running_rows": len(self.scheduler.running),
             "num_free_pages": self.memory.pool.num_free_pages,
             "num_pages": self.memory.pool.num_pages,
+            "page_size": self.memory.pool.page_size,
             "num_cached_tokens": self.memory.cache.num_cached_tokens,
+            "num_evicted_tokens": self.memory.cache.num_evicted_tokens,
+            "num_branches": self.branches.num_open,
+            "num_masks": self._mask_filler.num_masks,
+            "mask_fill_us": round(self._mask_filler.fill_s * 1e6),
+            "mask_wait_us": round(self._mask_filler.wait_s * 1e6),
+            **self._starter.compiler.stats(),
         }
 
     def check_integrity(self) -> None:

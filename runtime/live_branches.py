@@ -13,6 +13,7 @@ from .branch import Branch, TextPiece
 from .errors import BranchClosed, InvalidRequest, RequestCancelled
 from .live_branch import ActiveOperation, LiveBranch
 from .memory import Memory
+from .operations.emitted import Emitted
 from .operations.fork import ForkTask
 from .operations.join import append_child
 from .operations.select import SelectTask, decide
@@ -62,6 +63,11 @@ class LiveBranches:
     def rows(self) -> Iterable[Row]:
         """All rows with work to do."""
         return self._owners.keys()
+
+    @property
+    def num_open(self) -> int:
+        """Branches that have been opened or forked and not closed."""
+        return len(self._live)
 
     def all(self) -> Iterator[Branch]:
         """Every branch that may hold pages, those opened first first."""
@@ -271,9 +277,9 @@ class LiveBranches:
         helpers = [self._add_helper(live) for _ in range(params.n - 1)]
         single = msgspec.structs.replace(params, n=1)
 
-        def emit(text: str, token_ids: tuple[int, ...]) -> None:
-            live.branch.text_since_fork.append(TextPiece(text, False))
-            self._tell(queued, [TextDelta(index, text, name, token_ids)])
+        def emit(new: Emitted) -> None:
+            live.branch.text_since_fork.append(TextPiece(new.text, False))
+            self._tell(queued, [TextDelta(index, new.text, name, new.token_ids, new.logprobs, new.forced)])
 
         tasks = [self._starter.gen(live.branch, operation, single, emit)]
         tasks += [self._starter.gen(helper.branch, operation, single, _ignore) for helper in helpers]
@@ -431,5 +437,5 @@ class LiveBranches:
         self._tell(queued, [ValueReady(queued.index, name, result, queued.stopwatch.stop(self._clock()))])
 
 
-def _ignore(text: str, token_ids: tuple[int, ...]) -> None:
+def _ignore(new: Emitted) -> None:
     """The text of further samples is not streamed."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -34,6 +35,11 @@ class MaskFiller:
         self._row_views: tuple[Tensor, ...] = ()  # [capacity], made once: to index a tensor costs as much as a mask
         self._jobs: SimpleQueue[MaskJob | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self.num_masks = 0
+        self.fill_s = 0.0
+        """Seconds that filling took, on all threads together; several fill at the same time."""
+        self.wait_s = 0.0
+        """Seconds that the engine's own thread gave to it, waiting or filling."""
 
     def start(self, tasks: Sequence[Task]) -> "MaskJob":
         """Begin to fill a mask for each of the tasks. The masks of the job before are overwritten."""
@@ -41,7 +47,7 @@ class MaskFiller:
             num_rows = max(len(tasks), 2 * len(self._rows))
             self._rows = torch.zeros((num_rows, self._num_words), dtype=torch.int32)
             self._row_views = self._rows.unbind()
-        job = MaskJob(tasks, self._rows[: len(tasks)], self._row_views)
+        job = MaskJob(self, tasks, self._rows[: len(tasks)], self._row_views)
         if tasks and self._num_threads:
             self._start_threads()
             for _ in range(min(len(tasks), self._num_threads)):
@@ -66,8 +72,9 @@ class MaskFiller:
 class MaskJob:
     """The masks of one pass."""
 
-    def __init__(self, tasks: Sequence[Task], rows: Tensor, row_views: Sequence[Tensor]) -> None:
-        """`rows`: [num_tasks, mask_words] int32 on the CPU, to write to; `row_views`: the same, one by one."""
+    def __init__(self, filler: MaskFiller, tasks: Sequence[Task], rows: Tensor, row_views: Sequence[Tensor]) -> None:
+        """`filler` counts; `rows`: [num_tasks, mask_words] int32 on the CPU, to write to; `row_views`: each of them."""
+        self._filler = filler
         self._tasks = tasks
         self._rows = rows
         self._row_views = row_views
@@ -78,21 +85,26 @@ class MaskJob:
     def work(self) -> None:
         """Fill masks until nobody needs to begin another."""
         outcomes: dict[int, bool | BaseException] = {}
+        start = time.perf_counter()
         with contextlib.suppress(IndexError):
             while True:
                 index = self._pending.popleft()
                 outcomes[index] = _fill(self._tasks[index], self._row_views[index])
         with self._change:
+            self._filler.fill_s += time.perf_counter() - start
             self._outcomes.update(outcomes)
             self._change.notify_all()
 
     def collect(self) -> list[FilledMask]:
         """Wait for all masks, and help with them; in the order of the tasks."""
+        if not self._tasks:
+            return []
+        start = time.perf_counter()
         self.work()
         with self._change:
             self._change.wait_for(lambda: len(self._outcomes) == len(self._tasks))
-        if not self._tasks:
-            return []
+        self._filler.num_masks += len(self._tasks)
+        self._filler.wait_s += time.perf_counter() - start
         counts = count_up_to_two(self._rows)
         return [self._filled(index, counts[index]) for index in range(len(self._tasks))]
 

@@ -290,8 +290,13 @@ def _in_pieces(items: Iterable[BranchOpened | TextDelta]) -> Iterator[BranchOpen
             yield deltas[0]
             continue
         text = "".join(delta.text for delta in deltas)
-        token_ids = tuple(chain.from_iterable(delta.token_ids for delta in deltas))
-        yield TextDelta(deltas[0].operation_index, text, deltas[0].name, token_ids)
+        token_ids: list[int] = []
+        forced: list[int] = []
+        for delta in deltas:
+            forced += [len(token_ids) + index for index in delta.forced]
+            token_ids += delta.token_ids
+        logprobs = tuple(chain.from_iterable(delta.logprobs for delta in deltas))
+        yield TextDelta(deltas[0].operation_index, text, deltas[0].name, tuple(token_ids), logprobs, tuple(forced))
 
 
 def _piece_of(item: BranchOpened | TextDelta) -> tuple[int, str | None] | None:

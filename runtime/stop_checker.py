@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import interegular
 from interegular.fsm import FSM, State, anything_else
+from interegular.patterns import InvalidSyntax, Unsupported
 
 from ..grammar.notations.regex import parse_regex
 from .errors import InvalidRequest
@@ -79,10 +80,16 @@ def stop_automaton(pattern: str) -> FSM:
     """The automaton of a stop regex.
 
     Raises: GrammarError where the pattern is not valid or has look-around or back-references; InvalidRequest where it
-    matches the empty text, which would end everything at once.
+    has what cannot be watched for, as anchors, or matches the empty text, which would end everything at once.
     """
     parse_regex(pattern)
-    automaton: FSM = interegular.parse_pattern(pattern).to_fsm().reduce()
+    try:
+        automaton: FSM = interegular.parse_pattern(pattern).to_fsm().reduce()
+    except (InvalidSyntax, Unsupported) as error:
+        raise InvalidRequest(
+            f"stop_regex: expected a pattern that can be watched for, got {pattern!r}: {error} is not supported there; "
+            "anchors mean nothing in a stop"
+        ) from error
     if automaton.initial in automaton.finals:
         raise InvalidRequest(
             f"stop_regex: expected a pattern that matches at least one character, got {pattern!r}, which matches the "

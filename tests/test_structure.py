@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("lang", "grammar", "kernels", "runtime")
 
 # Of the language, the runtime may see the port, and what `Engine.generate` shares with `gen`.
-PORT = {"ir", "events", "backend", "sampling_params", "plan", "terms"}
+PORT = {"ir", "events", "backend", "sampling_params", "plan", "terms", "wire"}
 SHARED_FACE = {"arguments", "meta_info"}
 # The command line is the top of the house: it loads programs of the language and makes an engine to run them on.
 TOP = ("runtime.cli", "runtime.commands")
@@ -49,7 +49,8 @@ def is_allowed(importer: str, imported: str) -> bool:
     if is_top(importer):
         return True
     if source == "runtime" and target[0] == "lang":
-        allowed = PORT | (SHARED_FACE if importer in ("runtime.embedded", "runtime.generate_arguments") else set())
+        has_face = importer in ("runtime.generate_arguments", "runtime.generate_outputs")
+        allowed = PORT | (SHARED_FACE if has_face else set())
         return len(target) > 1 and target[1] in allowed
     if source == "runtime":
         return target[0] in ("grammar", "kernels")

@@ -64,6 +64,11 @@ class EngineSet:
                 return None
         return self._compile_rules(choice, choice.reason).serialized()
 
+    def warm_up(self) -> None:
+        """Make both engines, with their tables of the vocabulary."""
+        self._llguidance()
+        self._xgrammar()
+
     def _compile_rules(self, choice: EngineChoice, reason: str) -> "XGrammarCompiled":
         assert choice.rules is not None, "xgrammar: expected rules, got none"
         return self._xgrammar().compile(choice.rules, reason)

@@ -1,11 +1,12 @@
 """Whether a greedy lexer that takes the longest lexeme finds every parse: the check behind llguidance's lowering."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..rules.char_classes import CharClasses
 from ..rules.expression import Expression
-from ..rules.positions import Positions
+from ..rules.positions import Positions, Span, TooManyPositions, char_sets
+from .lexeme_order import LexemeOrder
 
 MAX_POSITIONS = 8_000
 MAX_STATES = 8_000
@@ -28,45 +29,101 @@ class Clash:
     is_between: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What was met on the way through the states of some lexemes.
+
+    `ends`: the states in which lexemes are whole that may go on, and these lexemes; `alike`: the sets of lexemes that
+    match one text.
+    """
+
+    ends: list[tuple[frozenset[int], frozenset[str]]]
+    alike: set[frozenset[str]]
+
+
 class LexemeAutomaton:
     """All lexemes at once, as one automaton over characters.
 
     A lexer that always takes the longest match may be used if, wherever some lexeme is whole, no character that
-    may follow it goes on with that or any other lexeme: then every lexeme ends where the parser ends it. All
-    lexemes are taken to be possible at once, which only makes the check stricter.
+    may follow it goes on with that or any other lexeme that is looked for: then every lexeme ends where the parser
+    ends it. Which are looked for together is known in groups that share none, so that more are taken to be looked for
+    than are; this only makes the check stricter.
     """
 
-    def __init__(self, lexemes: Mapping[str, tuple[Expression, ...]], rules: Mapping[str, Expression]) -> None:
-        """`lexemes`: the parts of each, in their order. Raises `TooManyPositions`."""
-        self._positions = Positions(rules, MAX_POSITIONS)
+    def __init__(self, rules: Mapping[str, Expression], others: Iterable[Expression]) -> None:
+        """Lexemes are made of what stands in the regular `rules` and in `others`."""
+        self._rules = rules
+        self._classes = CharClasses(char_sets([*rules.values(), *others]))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._positions = Positions(self._rules, MAX_POSITIONS)
+        self._masks: list[int] = []  # of each position
         self._owner: list[tuple[str, int]] = []  # of each position: lexeme and index of the part
         self._last: dict[int, str] = {}
-        start: set[int] = set()
-        spans = {}
+        self._spans: dict[str, Span] = {}
+        self._walks: dict[tuple[str, ...], _Walk] = {}
+
+    def take(self, lexemes: Mapping[str, tuple[Expression, ...]]) -> None:
+        """Know `lexemes`, the parts of each in their order, whatever else is known. Raises `TooManyPositions`."""
+        try:
+            self._add(lexemes)
+        except TooManyPositions:
+            self._forget()  # those of earlier cuts
+            self._add(lexemes)
+
+    def _add(self, lexemes: Mapping[str, tuple[Expression, ...]]) -> None:
         for name, parts in lexemes.items():
+            if name in self._spans:
+                continue
             span = None
             for index, part in enumerate(parts):
                 added = self._positions.add(part)
                 self._owner += [(name, index)] * (len(self._positions.members) - len(self._owner))
                 span = added if span is None else self._positions.join(span, added)
             assert span is not None, f"lexeme {name!r}: expected at least one part"
-            spans[name] = span
-            start |= span.first
+            self._spans[name] = span
             self._last.update(dict.fromkeys(span.last, name))
-        classes = CharClasses(self._positions.members)
-        self._masks = [classes.mask(members) for members in self._positions.members]
-        self._start = frozenset(start)
-        self.first_masks = {name: self._union(span.first) for name, span in spans.items()}
-        self.is_nullable = {name: span.is_nullable for name, span in spans.items()}
+        self._masks += map(self._classes.mask, self._positions.members[len(self._masks) :])
 
-    def clashes(self, follow_masks: Mapping[str, int]) -> set[Clash]:
-        """All clashes; empty where the longest match is right. Raises `TooManyStates`.
+    def nullable(self, names: Iterable[str]) -> dict[str, bool]:
+        """Whether the empty text is a match, of each."""
+        return {name: self._spans[name].is_nullable for name in names}
 
-        `follow_masks`: the classes of characters that may come after each lexeme.
-        """
+    def clashes(self, order: LexemeOrder) -> set[Clash]:
+        """All clashes; empty where the longest match is right. Raises `TooManyStates`."""
+        first_masks = {name: self._union(self._spans[name].first) for name in order.names}
+        follow_masks = {}
+        for name in order.names:
+            mask = 0
+            for later in order.names_of(order.follow[name]):
+                mask |= first_masks[later]
+            follow_masks[name] = mask
+        groups = disjoint_groups(order.sought_together())
+        walked: dict[int, _Walk] = {}
+        while pending := [group for group in groups if group not in walked]:
+            for group in pending:
+                walk = walked[group] = self._walk(tuple(order.names_of(group)))
+                # After one text that several lexemes match, what follows any of them is looked for.
+                for names in walk.alike:
+                    together = 0
+                    for name in names:
+                        together |= order.follow[name]
+                    groups = disjoint_groups([*groups, together])
         found: set[Clash] = set()
+        for group in groups:
+            for state, whole in walked[group].ends:
+                found |= self._clashes_at(state, whole, follow_masks)
+        return found
+
+    def _walk(self, names: tuple[str, ...]) -> "_Walk":
+        """All states of lexemes that are looked for together; kept, as the next cut leaves many as they are."""
+        walk = self._walks.get(names)
+        if walk is not None:
+            return walk
+        walk = self._walks[names] = _Walk([], set())
         seen: set[frozenset[int]] = set()
-        pending = list(self._partition(self._start))
+        pending = self._partition(frozenset().union(*(self._spans[name].first for name in names)))
         while pending:
             state = pending.pop()
             if state in seen:
@@ -74,15 +131,17 @@ class LexemeAutomaton:
             if len(seen) >= MAX_STATES:
                 raise TooManyStates
             seen.add(state)
-            followers = {later for position in state for later in self._positions.followers[position]}
-            whole = {self._last[position] for position in state if position in self._last}
+            followers = frozenset().union(*map(self._positions.followers.__getitem__, state))
+            whole = frozenset(self._last[position] for position in state if position in self._last)
             if whole and followers:
-                found |= self._clashes_at(state, whole, follow_masks)
+                walk.ends.append((state, whole))
+            if len(whole) > 1:
+                walk.alike.add(whole)
             if followers:
-                pending.extend(self._partition(frozenset(followers)))
-        return found
+                pending.extend(self._partition(followers))
+        return walk
 
-    def _clashes_at(self, state: frozenset[int], whole: set[str], follow_masks: Mapping[str, int]) -> set[Clash]:
+    def _clashes_at(self, state: frozenset[int], whole: frozenset[str], follow_masks: Mapping[str, int]) -> set[Clash]:
         found = set()
         for lexeme in whole:
             after = follow_masks[lexeme]
@@ -119,3 +178,14 @@ class LexemeAutomaton:
         for position in positions:
             mask |= self._masks[position]
         return mask
+
+
+def disjoint_groups(sets: Iterable[int]) -> list[int]:
+    """The smallest groups such that each of `sets`, given as bits, lies within one; they share no bit."""
+    groups: list[int] = []
+    for each in filter(None, sets):
+        merged = each
+        for group in groups:
+            merged |= group if group & each else 0
+        groups = [*(group for group in groups if not group & each), merged]
+    return groups

@@ -1,6 +1,6 @@
 """Rules cut into lexemes: what is regular becomes lexemes, what calls itself stays a rule over them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..rules.counting import with_counts
@@ -17,10 +17,12 @@ from ..rules.expression import (
     either,
     repeat,
 )
+from ..rules.loops import with_loops_solved
 from ..rules.positions import TooManyPositions
 from ..rules.recursion import regular_rules
 from ..rules.rule_set import RuleSet, references
 from .lexeme_check import Clash, LexemeAutomaton, TooManyStates
+from .lexeme_order import LexemeOrder
 
 MAX_ROUNDS = 48
 
@@ -56,14 +58,14 @@ def cut_into_lexemes(rules: RuleSet) -> Lexemes:
     regular = with_counts(regular_rules(rules))
     if rules.root in regular:
         return Lexemes("", {}, {"whole": (RuleRef(rules.root),)}, regular)
-    cuts: set[_Parts] = set()
-    opened: set[Expression] = set()
+    others = with_loops_solved(rules, regular)
+    cutter = _Cutter(regular)
+    automaton = LexemeAutomaton(regular, others.values())
     for _ in range(MAX_ROUNDS):
-        cutter = _Cutter(regular, cuts, opened)
-        lexed = {name: cutter.rule(rules[name]) for name in rules if name not in regular}
+        lexed = cutter.cut(others)
         try:
-            automaton = LexemeAutomaton(cutter.lexemes, regular)
-            clashes = automaton.clashes(_Follow(lexed, automaton).follow)
+            automaton.take(cutter.lexemes)
+            clashes = automaton.clashes(LexemeOrder(rules.root, lexed, automaton.nullable(cutter.lexemes)))
         except TooManyPositions:
             raise NotLexable("its parts are too long to be checked") from None
         except TooManyStates:
@@ -71,61 +73,61 @@ def cut_into_lexemes(rules: RuleSet) -> Lexemes:
         if not clashes:
             return Lexemes(rules.root, lexed, cutter.lexemes, regular)
         for clash in clashes:
-            _resolve(clash, cutter.lexemes, cuts, opened, regular)
+            cutter.resolve(clash)
     raise NotLexable(f"its parts still clash after {MAX_ROUNDS} cuts")
 
 
-def _resolve(
-    clash: Clash,
-    lexemes: dict[str, _Parts],
-    cuts: set[_Parts],
-    opened: set[Expression],
-    regular: dict[str, Expression],
-) -> None:
-    parts = lexemes[clash.other]
-    if clash.is_between:
-        cuts.add(parts[: clash.part + 1])  # of whatever begins so, as the same clash awaits it
-    elif isinstance(parts[clash.part], Either | Repeat | RuleRef):
-        _open(parts[clash.part], opened, regular)
-    else:
-        raise NotLexable(
-            "where one of its parts may end, a character that may come next could also go on with a part, and a lexer "
-            "takes the longest"
-        )
-
-
-def _open(expression: Expression, opened: set[Expression], regular: dict[str, Expression]) -> None:
-    """Open what has an inside; of names and alternatives, all layers at once, to save rounds.
-
-    Raises `NotLexable` for runs of single characters, which a parser over lexemes would take one by one.
-    """
-    if isinstance(expression, Repeat) and isinstance(expression.item, Chars) and expression.max_count != 1:
-        raise NotLexable("a run of characters ends only where what comes after it tells")
-    if isinstance(expression, Either | Repeat | RuleRef):
-        opened.add(expression)
-    match expression:
-        case RuleRef(name):
-            _open(regular[name], opened, regular)
-        case Either(options):
-            for option in options:
-                if isinstance(option, Either):
-                    _open(option, opened, regular)
-        case _:
-            return
-
-
 class _Cutter:
-    """Replaces what is regular in rules by names of lexemes; equal lexemes have one name."""
+    """Replaces what is regular in rules by names of lexemes; equal lexemes have one name, for good."""
 
-    def __init__(self, regular: dict[str, Expression], cuts: set[_Parts], opened: set[Expression]) -> None:
+    def __init__(self, regular: dict[str, Expression]) -> None:
         self._regular = regular
-        self._cuts = cuts
+        self._cuts: set[_Parts] = set()
         self._cut_lens: dict[Expression, set[int]] = {}
-        for beginning in cuts:
-            self._cut_lens.setdefault(beginning[0], set()).add(len(beginning))
-        self._opened = opened
+        self._opened: set[Expression] = set()
         self._names: dict[_Parts, str] = {}
+        self._is_lexeme_memo: dict[int, tuple[Expression, bool]] = {}  # by identity: hashing looks at every part
         self.lexemes: dict[str, _Parts] = {}
+
+    def cut(self, rules: Mapping[str, Expression]) -> dict[str, Expression]:
+        """`rules` over the lexemes, by what has been resolved so far."""
+        self.lexemes = {}
+        self._is_lexeme_memo = {}
+        return {name: self.rule(expression) for name, expression in rules.items()}
+
+    def resolve(self, clash: Clash) -> None:
+        """Have the next cut do without the clash; raises `NotLexable`."""
+        parts = self.lexemes[clash.other]
+        if clash.is_between:
+            beginning = parts[: clash.part + 1]  # of whatever begins so, as the same clash awaits it
+            self._cuts.add(beginning)
+            self._cut_lens.setdefault(parts[0], set()).add(len(beginning))
+        elif isinstance(parts[clash.part], Either | Repeat | RuleRef):
+            self._open(parts[clash.part])
+        else:
+            raise NotLexable(
+                "where one of its parts may end, a character that may come next could also go on with a part, and a "
+                "lexer takes the longest"
+            )
+
+    def _open(self, expression: Expression) -> None:
+        """Open what has an inside; of names and alternatives, all layers at once, to save rounds.
+
+        Raises `NotLexable` for runs of single characters, which a parser over lexemes would take one by one.
+        """
+        if isinstance(expression, Repeat) and isinstance(expression.item, Chars) and expression.max_count != 1:
+            raise NotLexable("a run of characters ends only where what comes after it tells")
+        if isinstance(expression, Either | Repeat | RuleRef):
+            self._opened.add(expression)
+        match expression:
+            case RuleRef(name):
+                self._open(self._regular[name])
+            case Either(options):
+                for option in options:
+                    if isinstance(option, Either):
+                        self._open(option)
+            case _:
+                return
 
     def rule(self, expression: Expression) -> Expression:
         """`expression` over lexemes."""
@@ -162,10 +164,18 @@ class _Cutter:
 
     def _is_lexeme(self, expression: Expression) -> bool:
         """Whether it is regular and need not be opened, nor any part of a concatenation."""
-        if expression in self._opened:
-            return False
+        known = self._is_lexeme_memo.get(id(expression))
+        if known is None:
+            known = self._is_lexeme_memo[id(expression)] = (expression, self._decide(expression))
+        return known[1]
+
+    def _decide(self, expression: Expression) -> bool:
+        if isinstance(expression, Literal | Chars):
+            return True
         if isinstance(expression, Concat):
             return all(map(self._is_lexeme, expression.parts))
+        if expression in self._opened:
+            return False
         if isinstance(expression, RuleRef) and expression.name in self._regular:
             inlined = self._regular[expression.name]
             return not isinstance(inlined, Concat) or self._is_lexeme(inlined)
@@ -193,76 +203,3 @@ class _Cutter:
                 yield from self._flat(self._regular[name])
             case _:
                 yield expression
-
-
-class _Follow:
-    """Which characters may begin, and which may follow, what each name means: least fixed points."""
-
-    def __init__(self, rules: dict[str, Expression], automaton: LexemeAutomaton) -> None:
-        self.rules = rules
-        self.first: dict[str, int] = {**dict.fromkeys(rules, 0), **automaton.first_masks}
-        self.is_nullable: dict[str, bool] = {**dict.fromkeys(rules, False), **automaton.is_nullable}
-        self.follow: dict[str, int] = dict.fromkeys(self.first, 0)
-        self.is_changed = True
-        while self.is_changed:
-            self.is_changed = False
-            for name, expression in rules.items():
-                self._set_first(name, *self._first_of(expression))
-        self.is_changed = True
-        while self.is_changed:
-            self.is_changed = False
-            for name, expression in rules.items():
-                self._visit(expression, self.follow[name])
-
-    def _set_first(self, name: str, mask: int, is_nullable: bool) -> None:
-        if mask != self.first[name] or is_nullable != self.is_nullable[name]:
-            self.first[name], self.is_nullable[name] = mask, is_nullable
-            self.is_changed = True
-
-    def _first_of(self, expression: Expression) -> tuple[int, bool]:
-        match expression:
-            case RuleRef(name):
-                return self.first[name], self.is_nullable[name]
-            case Concat(parts):
-                mask = 0
-                for part in parts:
-                    part_mask, is_nullable = self._first_of(part)
-                    mask |= part_mask
-                    if not is_nullable:
-                        return mask, False
-                return mask, True
-            case Either(options):
-                found = [self._first_of(option) for option in options]
-                return _union(mask for mask, _ in found), any(is_nullable for _, is_nullable in found)
-            case Repeat(item, low, _):
-                mask, is_nullable = self._first_of(item)
-                return mask, is_nullable or low == 0
-            case _:
-                assert expression == EMPTY, f"rule: expected names of lexemes and rules, got {expression!r}"
-                return 0, True
-
-    def _visit(self, expression: Expression, after: int) -> None:
-        match expression:
-            case RuleRef(name):
-                if after & ~self.follow[name]:
-                    self.follow[name] |= after
-                    self.is_changed = True
-            case Concat(parts):
-                for part in reversed(parts):
-                    self._visit(part, after)
-                    mask, is_nullable = self._first_of(part)
-                    after = mask | after if is_nullable else mask
-            case Either(options):
-                for option in options:
-                    self._visit(option, after)
-            case Repeat(item, _, high):
-                self._visit(item, after if high == 1 else after | self._first_of(item)[0])
-            case _:
-                return
-
-
-def _union(masks: Iterable[int]) -> int:
-    union = 0
-    for mask in masks:
-        union |= mask
-    return union

@@ -38,7 +38,7 @@ def _values(allowed: list[Json]) -> Assertion:
         if type_of(value) not in types:
             return False
         if isinstance(value, str) and type(value) is OpenText:
-            return None if any(text.startswith(value) for text in texts) else False
+            return None if any(value.can_be(text) for text in texts) else False
         return None if has_open_text(value) else identity(value) in identities
 
     return holds
@@ -83,7 +83,11 @@ def _multiple_of(node: Node) -> Assertion:
     def holds(value: Json) -> bool | None:
         if not isinstance(value, int | Decimal) or isinstance(value, bool):
             return True
-        if top == 0 or type(value) is SomeNumber or (isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT):
+        if (
+            top == 0
+            or type(value) is SomeNumber
+            or (isinstance(value, Decimal) and abs(value.adjusted()) > MAX_EXPONENT)
+        ):
             return None
         numerator, denominator = value.as_integer_ratio()
         return (numerator * bottom) % (denominator * top) == 0
@@ -108,9 +112,9 @@ def _max_length(node: Node) -> Assertion:
     def holds(value: Json) -> bool | None:
         if not isinstance(value, str):
             return True
-        if len(value) > high:
-            return False
-        return None if type(value) is OpenText else True
+        if type(value) is not OpenText:
+            return len(value) <= high
+        return None if len(value) + (value.tail is not None) <= high else False
 
     return holds
 
@@ -118,7 +122,9 @@ def _max_length(node: Node) -> Assertion:
 def _count(keyword: str, kind: type, fits: Callable[[int, int], bool]) -> Callable[[Node], Assertion]:
     def make(node: Node) -> Assertion:
         bound = count_of(node, keyword)
-        return lambda value: not isinstance(value, list | dict) or type(value) is not kind or fits(len(value), bound)
+        return lambda value: (
+            not isinstance(value, list | dict) or not isinstance(value, kind) or fits(len(value), bound)
+        )
 
     return make
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ..json_schema.document import Node
 from ..json_text.json_value import Json
-from .outcome import INVALID, NOTHING_SEEN, UNKNOWN, Failure, Judging, Outcome
+from .outcome import INVALID, NOTHING_SEEN, UNKNOWN, Failure, Judging, Outcome, is_growing
 from .schema_keyword import Applicator, named_schemas_of, schemas_of
 
 
@@ -123,9 +123,11 @@ def _dependencies(node: Node, _collects: bool) -> Applicator:
     def judge(value: Json) -> Judging:
         if not isinstance(value, dict):
             return NOTHING_SEEN
-        if not all(name in value for key, names in needed.items() if key in value for name in names):
+        is_met = all(name in value for key, names in needed.items() if key in value for name in names)
+        if not is_met and not is_growing(value):
             return INVALID
-        return (yield from all_hold([branch for key, branch in branches.items() if key in value], value))
+        outcome = yield from all_hold([branch for key, branch in branches.items() if key in value], value)
+        return outcome if is_met or outcome is INVALID else UNKNOWN
 
     return judge
 

@@ -6,6 +6,7 @@ from .frames import Frames
 from .guard_plan import GuardPlan
 from .guarded_matcher import GuardedMatcher
 from .json_reader import JsonReader
+from .look_ahead import look_ahead_tokens
 from .opening_tokens import OpeningTokens
 from .token_classes import token_classes
 
@@ -19,13 +20,22 @@ class GuardedGrammar:
     Shared by all matchers made from it; what they share and change are memos of pure functions.
     """
 
-    def __init__(self, inner: CompiledGrammar, guards: GuardPlan | Frames, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        inner: CompiledGrammar,
+        guards: GuardPlan | Frames,
+        vocabulary: Vocabulary,
+        *,
+        looks_ahead: bool = True,
+    ) -> None:
+        """`looks_ahead`: masks leave out tokens, too, after which no check could come to hold."""
         self._inner = inner
         self._vocabulary = vocabulary
         self._reader = JsonReader(guards)
         is_whole = isinstance(guards, GuardPlan)
         self._classes = token_classes(vocabulary, is_whole=is_whole)
         self._openings = None if is_whole else OpeningTokens(vocabulary)
+        self._look_ahead = look_ahead_tokens(vocabulary) if looks_ahead else None
 
     @property
     def engine(self) -> EngineName:
@@ -49,4 +59,6 @@ class GuardedGrammar:
 
     def new_matcher(self) -> GuardedMatcher:
         """A matcher at the beginning of the text."""
-        return GuardedMatcher(self._inner.new_matcher(), self._reader, self._classes, self._openings, self._vocabulary)
+        return GuardedMatcher(
+            self._inner.new_matcher(), self._reader, self._classes, self._openings, self._vocabulary, self._look_ahead
+        )

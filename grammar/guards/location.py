@@ -70,6 +70,8 @@ class Location:
         """What numbers here can become."""
         self._num_prefix = max(len(node.prefix) for node in nodes)
         self._kept: dict[bytes, Failure | None] = {}
+        self.open_beginnings: set[tuple[bytes, int]] = set()
+        """Beginnings of earlier items, and how many begin so, of which it is known that other items can begin so."""
         self.has_unique_items = False
         self.contained: tuple[tuple[Node, int], ...] = ()
         """For each `maxContains`: what is counted, and how many there may be."""
@@ -214,18 +216,18 @@ class Location:
         return UNKNOWN if is_unknown else None
 
 
-def with_marks_read(value: Json, beginning: str) -> Json:
+def with_marks_read(value: Json, string: OpenText) -> Json:
     """`value` with what each mark stands for in its place; changes containers in place."""
     if isinstance(value, list):
         is_open = bool(value) and value[-1] == MORE_MARK
-        items = [with_marks_read(item, beginning) for item in (value[:-1] if is_open else value)]
+        items = [with_marks_read(item, string) for item in (value[:-1] if is_open else value)]
         return OpenItems(items) if is_open else items
     if isinstance(value, dict):
         is_open = value.pop(MORE_MARK, None) is not None
-        members = {key: with_marks_read(item, beginning) for key, item in value.items()}
+        members = {key: with_marks_read(item, string) for key, item in value.items()}
         return OpenMembers(members) if is_open else members
     if value == OPEN_MARK:
-        return OpenText(beginning)
+        return string
     if value == ANY_MARK:
         return Anything()
     return SomeNumber() if value == NUMBER_MARK else value

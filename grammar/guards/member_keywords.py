@@ -150,7 +150,8 @@ def _contains(node: Node, collects: bool) -> Applicator:
     contained = node.child("contains")
     low = count_of(node, "minContains") if "minContains" in schema else 1
     high = count_of(node, "maxContains") if "maxContains" in schema else None
-    max_items = schema.get("maxItems")
+    most = schema.get("maxItems")
+    max_items = most if isinstance(most, int) else None
 
     def judge(value: Json) -> Judging:
         if not isinstance(value, list):
@@ -166,8 +167,7 @@ def _contains(node: Node, collects: bool) -> Applicator:
                 return INVALID
         num_possible: int | None = len(indices) + num_unknown
         if is_growing(value):  # each item that is still to come may be one
-            is_bounded = isinstance(max_items, int) and num_possible is not None
-            num_possible = num_possible + max_items - len(value) if is_bounded else None
+            num_possible = None if max_items is None else len(indices) + num_unknown + max_items - len(value)
         if num_possible is not None and num_possible < low:
             return INVALID
         is_enough = len(indices) >= low and (high is None or (num_possible is not None and num_possible <= high))

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
-from math import gcd
-
-_MAX_PLACES = 40
+from math import ceil, floor, gcd
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +17,7 @@ class NumberReach:
     """
 
     divisor: Fraction
-    """The least common multiple of the divisors."""
+    """The least common multiple of the divisors, and of what the last place counts."""
     num_whole_digits: int
     num_places: int
     low: Decimal | None = None
@@ -56,10 +54,10 @@ class NumberReach:
         if is_negative:
             first, last = -last, -first
         if self.low is not None:
-            first = max(first, -(-self.low * unit // 1))  # ty: the ceiling
+            first = max(first, ceil(Fraction(self.low) * unit))
         if self.high is not None:
-            last = min(last, self.high * unit // 1)
-        return bool(last // step * step >= first)
+            last = min(last, floor(Fraction(self.high) * unit))
+        return bool(floor(Fraction(last) / step) * step >= first)
 
 
 def common_multiple(divisors: Iterable[Decimal]) -> Fraction:

@@ -17,6 +17,9 @@ from .token_classes import TokenClasses, is_in
 _MARKED = f'"{OPEN_MARK}"'.encode()
 _WHOLE_PARTS = re.compile(rb'(?:[^"\\]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
 
+_CUT_CHARACTER = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})?\Z")
+"""The bytes at the end that are the beginning of a character."""
+
 
 @dataclass(slots=True)
 class Refusal:
@@ -146,6 +149,20 @@ def known_beginning(raw: bytes) -> str:
     assert isinstance(text, str)
     # The first half of a pair of surrogates is not yet a character.
     return text[:-1] if text and "\ud800" <= text[-1] <= "\udbff" else text
+
+
+def open_text(raw: bytes) -> OpenText:
+    """What stands for the strings whose JSON text begins with `raw`, behind the quote."""
+    parts = _WHOLE_PARTS.match(raw)
+    assert parts is not None, "it matches nothing at the least"
+    tail = raw[parts.end() :] or _cut_character(raw)
+    return OpenText(known_beginning(raw), tail or None)
+
+
+def _cut_character(raw: bytes) -> bytes:
+    found = _CUT_CHARACTER.search(raw, max(0, len(raw) - 3))
+    assert found is not None, "it matches nothing at the least"
+    return found.group()
 
 
 def repeating_tokens(raw: bytes, texts: Iterable[str], classes: TokenClasses) -> list[int]:

@@ -34,9 +34,30 @@ NOTHING_SEEN: Seen = frozenset()
 
 
 class OpenText(str):
-    """Stands for every string that begins with this text."""
+    """Stands for every string that begins with this text; with a `tail`, and goes on with one more character.
 
-    __slots__ = ()
+    `tail`: how that character begins in JSON text: some of its bytes, or a part of an escape.
+    """
+
+    __slots__ = ("tail",)
+    tail: bytes | None
+
+    def __new__(cls, text: str, tail: bytes | None = None) -> "OpenText":
+        """Made once, as strings are."""
+        made = super().__new__(cls, text)
+        made.tail = tail
+        return made
+
+    def can_be(self, text: str) -> bool:
+        """Whether `text` is one of them."""
+        if not text.startswith(self):
+            return False
+        if self.tail is None:
+            return True
+        following = text[len(self) : len(self) + 1]
+        if not following or not self.tail.startswith(b"\\"):
+            return bool(following) and following.encode(errors="surrogatepass").startswith(self.tail)
+        return following.encode("utf-16-be", errors="surrogatepass").hex().startswith(self.tail[2:].lower().decode())
 
 
 class Anything(str):

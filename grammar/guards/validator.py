@@ -7,9 +7,9 @@ from ..json_schema.document import Node, SchemaDocument
 from ..json_text.json_value import Json
 from .assertions import ASSERTIONS
 from .branch_keywords import BRANCH_KEYWORDS, all_hold
+from .growing import judged_while_growing, may_be_seen, truth_while_growing
 from .member_keywords import MEMBER_KEYWORDS
 from .outcome import INVALID, NOTHING_SEEN, UNKNOWN, Anything, Failure, Judging, Outcome, is_growing, of_truth
-from .growing import judged_while_growing, may_be_seen, truth_while_growing
 from .schema_keyword import Applicator, Assertion
 
 MAX_STEPS_DEEP = 20_000
@@ -127,15 +127,18 @@ class Validator:
                 seen |= outcome
         for node in prepared.unevaluated:
             if is_unknown or is_growing(value):
-                seen |= yield from may_be_seen(self.document, prepared.schema, value)
-            outcome = yield from _judge_unevaluated(node, value, seen)
-            if outcome is INVALID:
-                return INVALID
-            if isinstance(outcome, Failure):
                 is_unknown = True
-            else:
-                seen |= outcome
-            is_unknown |= is_growing(value)
+                for way in (yield from may_be_seen(self.document, prepared.schema, value)):
+                    outcome = yield from _judge_unevaluated(node, value, seen | way)
+                    if outcome is not INVALID:
+                        break
+                else:
+                    return INVALID
+                continue
+            outcome = yield from _judge_unevaluated(node, value, seen)
+            if isinstance(outcome, Failure):
+                return outcome
+            seen |= outcome
         return UNKNOWN if is_unknown else seen
 
     def _read(self, node: Node, only: str | None = None) -> PreparedSchema:
@@ -154,7 +157,7 @@ class Validator:
                 if keyword != "format" or self._asserts_format:
                     assertions.append(truth_while_growing(keyword, ASSERTIONS[keyword](node)))
             elif keyword in BRANCH_KEYWORDS:
-                applicators.append(BRANCH_KEYWORDS[keyword](node, self._collects))
+                applicators.append(judged_while_growing(keyword, BRANCH_KEYWORDS[keyword](node, self._collects)))
             elif keyword in MEMBER_KEYWORDS:
                 applicators.append(judged_while_growing(keyword, MEMBER_KEYWORDS[keyword](node, self._collects)))
             elif keyword in _REFERENCES:

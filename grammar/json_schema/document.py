@@ -47,7 +47,8 @@ class SchemaDocument:
             raise
         except ValueError as error:
             raise InvalidSchema("", f"JSON text ({error})", text) from error
-        _check_values(value)
+        if "\\u" in text or not text.isascii() or text.count("{") + text.count("[") > MAX_DEPTH:
+            _check_values(value)
         self._take(value)
 
     def _take(self, value: Json) -> None:

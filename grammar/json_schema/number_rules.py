@@ -4,9 +4,11 @@ from decimal import Decimal
 
 from ..errors import UnsupportedSchema
 from ..guards.guard_plan import Check, GuardNode
+from ..guards.number_reach import NumberReach, common_multiple
 from ..json_text.decimals import decimal_places, decimal_range
+from ..json_text.multiples import WHOLE_DIGITS as COUNTED_DIGITS
 from ..json_text.multiples import multiples, rounded_inward, with_places
-from ..json_text.numbers import Bound, any_integer, any_number, integer_range
+from ..json_text.numbers import INTEGER_DIGITS, Bound, any_integer, any_number, integer_range
 from ..rules.expression import Expression, Literal, any_literal, concat, either, optional
 from .facts import SchemaFacts, excluded_of
 from .goals import Goals
@@ -48,7 +50,7 @@ def _decimal_multiples(facts: SchemaFacts, guard: GuardNode) -> Expression:
     places = decimal_places(divisor)
     is_power_of_ten = divisor.scaleb(places) == 1
     if len(facts.multiple_of) > 1 or not is_power_of_ten:
-        _guard_multiples(facts, guard)
+        _guard_multiples(facts, guard, num_whole_digits=COUNTED_DIGITS + 1, num_places=places)
     if facts.lower is None and facts.upper is None:
         found = None if is_power_of_ten else multiples(divisor)
         return found[0] if found is not None else with_places(places)
@@ -72,9 +74,9 @@ def _integers(goals: Goals, facts: SchemaFacts, guard: GuardNode) -> Expression:
             found = multiples(divisors[0], has_negative=not is_from_zero)
             if found is not None:
                 if not found[1] or len(divisors) > 1:
-                    _guard_multiples(facts, guard)
+                    _guard_multiples(facts, guard, num_whole_digits=COUNTED_DIGITS + 1, num_places=0)
                 return found[0]
-        _guard_multiples(facts, guard)
+        _guard_multiples(facts, guard, num_whole_digits=INTEGER_DIGITS, num_places=0)
     elif excluded:
         return _without(low, high, sorted(excluded))
     if low is None and high is None:
@@ -96,9 +98,17 @@ def _without(low: Bound | None, high: Bound | None, excluded: list[int]) -> Expr
     return either([*options, integer_range(low, high)])
 
 
-def _guard_multiples(facts: SchemaFacts, guard: GuardNode) -> None:
+def _guard_multiples(facts: SchemaFacts, guard: GuardNode, *, num_whole_digits: int, num_places: int) -> None:
     for node, _ in facts.multiple_of:
         add_check(guard, Check(node, "multipleOf"))
+    divisor = common_multiple([Decimal(1).scaleb(-num_places), *(each for _, each in facts.multiple_of)])
+    low, high = facts.lower, facts.upper
+    given = [len(str(abs(int(bound.value)))) for bound in (low, high) if bound is not None]
+    if len(given) == 2:
+        num_whole_digits = max(given)
+    guard.reach = NumberReach(
+        divisor, num_whole_digits, num_places, low.value if low else None, high.value if high else None
+    )
 
 
 def _listed(facts: SchemaFacts) -> list[int]:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import is_
 
-from .expression import EMPTY, Concat, Either, Expression, Literal, Repeat, RuleRef, concat, either, repeat
+from .expression import EMPTY, Chars, Concat, Either, Expression, Literal, Repeat, RuleRef, concat, either, repeat
+
+_LEAVES = (Literal, Chars, RuleRef)
+_COUNTING = (Concat, Either, RuleRef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,37 +38,45 @@ def with_counts(rules: dict[str, Expression]) -> dict[str, Expression]:
         form = _form(expression, forms, rules)
         if form is not None:
             forms[name] = form
-        counted[name] = _rewritten(expression, forms, rules) if form is None else form.expression()
+        counted[name] = _with_parts_rewritten(expression, forms, rules) if form is None else form.expression()
     return counted
 
 
 def _rewritten(expression: Expression, forms: dict[str, Counted], rules: dict[str, Expression]) -> Expression:
-    form = None if isinstance(expression, RuleRef) else _form(expression, forms, rules)
-    if form is not None:
-        return form.expression()
-    match expression:
-        case Concat(parts):
-            return concat(*(_rewritten(part, forms, rules) for part in parts))
-        case Either(options):
-            return either([_rewritten(option, forms, rules) for option in options])
-        case Repeat(item, low, high):
-            return repeat(_rewritten(item, forms, rules), low, high)
-        case _:
-            return expression
+    if isinstance(expression, _LEAVES):
+        return expression
+    form = _form(expression, forms, rules)
+    return _with_parts_rewritten(expression, forms, rules) if form is None else form.expression()
+
+
+def _with_parts_rewritten(
+    expression: Expression, forms: dict[str, Counted], rules: dict[str, Expression]
+) -> Expression:
+    """The very same expression where nothing in it counts."""
+    if isinstance(expression, _LEAVES):
+        return expression
+    if isinstance(expression, Repeat):
+        item = _rewritten(expression.item, forms, rules)
+        return expression if item is expression.item else repeat(item, expression.min_count, expression.max_count)
+    parts = expression.parts if isinstance(expression, Concat) else expression.options
+    rewritten = [_rewritten(part, forms, rules) for part in parts]
+    if all(map(is_, rewritten, parts)):
+        return expression
+    return concat(*rewritten) if isinstance(expression, Concat) else either(rewritten)
 
 
 def _form(expression: Expression, forms: dict[str, Counted], rules: dict[str, Expression]) -> Counted | None:
-    match expression:
-        case RuleRef(name):
-            return forms.get(name)
-        case Either(options) if options:
-            return _chain_link(flat_options(options), forms, rules) or _adjoining(options, forms, rules)
-        case Concat((Repeat(item, low, high), *rest)) if forms.get(getattr(item, "name", "")) is None:
-            return Counted(item, low, high, concat(*rest))
-        case Concat((blocks, rest)):
-            return _blocks(blocks, rest, forms, rules)
-        case _:
-            return None
+    if isinstance(expression, RuleRef):
+        return forms.get(expression.name)
+    if isinstance(expression, Either):
+        options = flat_options(expression.options)
+        return _chain_link(options, forms, rules) or _adjoining(expression.options, forms, rules)
+    if not isinstance(expression, Concat):
+        return None
+    first, *rest = expression.parts
+    if isinstance(first, Repeat) and not (isinstance(first.item, RuleRef) and first.item.name in forms):
+        return Counted(first.item, first.min_count, first.max_count, concat(*rest))
+    return _blocks(first, rest[0], forms, rules) if len(rest) == 1 else None
 
 
 def flat_options(options: Iterable[Expression]) -> list[Expression]:
@@ -79,19 +91,20 @@ def _chain_link(
     options: Iterable[Expression], forms: dict[str, Counted], rules: dict[str, Expression]
 ) -> Counted | None:
     """`end | x next` or `x next`, where `next` counts the same `x` up to the same end, or is that end."""
-    steps: list[Expression] = []
+    steps: list[Concat] = []
     ends: list[Expression] = []
-    called: set[str] = set()
+    name = ""
     for option in options:
-        if isinstance(option, Concat) and isinstance(option.parts[-1], RuleRef):
-            steps.append(concat(*option.parts[:-1]))
-            called.add(option.parts[-1].name)
+        if isinstance(option, Concat) and isinstance(last := option.parts[-1], RuleRef):
+            if steps and last.name != name:
+                return None
+            name = last.name
+            steps.append(option)
         else:
             ends.append(option)
-    if len(called) != 1:
+    if not steps or not (name in forms or name in rules):
         return None
-    step, end = either(steps), either(ends)
-    (name,) = called
+    step, end = either([concat(*each.parts[:-1]) for each in steps]), either(ends)
     form = forms.get(name)
     if form is not None and form.item == step:
         high = None if form.high is None else form.high + 1
@@ -110,10 +123,17 @@ def _adjoining(
     options: Iterable[Expression], forms: dict[str, Counted], rules: dict[str, Expression]
 ) -> Counted | None:
     """Alternatives of one item and one tail whose counts leave no gap."""
-    found = [_form(option, forms, rules) for option in options]
-    counted = sorted((form for form in found if form is not None), key=lambda form: form.low)
-    if len(counted) < len(found):
+    counted: list[Counted] = []
+    for option in options:
+        if not isinstance(option, _COUNTING):
+            return None
+        form = _form(option, forms, rules)
+        if form is None:
+            return None
+        counted.append(form)
+    if not counted:
         return None
+    counted.sort(key=lambda form: form.low)
     merged = counted[0]
     for form in counted[1:]:
         if (form.item, form.tail) != (merged.item, merged.tail):

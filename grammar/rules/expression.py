@@ -60,9 +60,10 @@ NOTHING = Either(())
 
 def concat(*parts: Expression) -> Expression:
     """`parts` in turn, without needless nesting."""
-    kept = tuple([part for part in parts if part != EMPTY])
-    if NOTHING in kept:
-        return NOTHING
+    kept = tuple([part for part in parts if type(part) is not Literal or part.text])
+    for part in kept:
+        if type(part) is Either and not part.options:
+            return NOTHING
     if len(kept) == 1:
         return kept[0]
     return Concat(kept) if kept else EMPTY
@@ -70,7 +71,7 @@ def concat(*parts: Expression) -> Expression:
 
 def either(options: Iterable[Expression]) -> Expression:
     """Any one of `options`, without doubles and without those that match nothing."""
-    kept = [option for option in options if option != NOTHING]
+    kept = [option for option in options if type(option) is not Either or option.options]
     if len(kept) > MAX_COMPARED:
         kept = list(dict.fromkeys(kept))
     elif len(kept) > 1:  # comparing a few ends at their first difference; hashing goes through all of each

@@ -1,6 +1,6 @@
 """Positions: which character of an expression may come after which, as in Glushkov's automaton."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -122,6 +122,25 @@ class Positions:
             copy = self.add(item)
             span = self.join(span, copy if index < low else Span(copy.first, copy.last, True))
         return span
+
+
+def char_sets(expressions: Iterable[Expression]) -> set[CharSet]:
+    """The sets that positions of `expressions` have, names left aside."""
+    found: set[CharSet] = set()
+    pending = list(expressions)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Chars):
+            found.add(part.members)
+        elif isinstance(part, Literal):
+            found.update(map(_only, part.text))
+        elif isinstance(part, Concat):
+            pending.extend(part.parts)
+        elif isinstance(part, Either):
+            pending.extend(part.options)
+        elif isinstance(part, Repeat):
+            pending.append(part.item)
+    return found
 
 
 @lru_cache(maxsize=1_024)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from .elimination import Key, Terms, TooLarge, eliminate, in_order
 from .expression import (
     EMPTY,
     Concat,
@@ -11,7 +12,6 @@ from .expression import (
     RuleRef,
     concat,
     either,
-    repeat,
 )
 from .rule_set import RuleSet, references
 
@@ -24,17 +24,19 @@ def regular_rules(rules: RuleSet) -> dict[str, Expression]:
 
     A group of rules that call each other is regular if they do so only at the right end (`text ::= "x" | char text`)
     or only at the left end. Its equations are solved by Arden's rule, `X = A X | B  =>  X = A* B`, one rule after
-    another (D. N. Arden, Delayed-logic and finite-state machines, 1961). Linear in the rules but for those groups.
+    another. Linear in the rules but for those groups.
     """
     solved: dict[str, Expression] = {}
     for group in strongly_connected(rules):
-        members = frozenset(group)
-        outside = {name for member in group for name in references(rules[member])} - members
+        if len(group) == 1:
+            (name,) = group
+            named = rules.names_in(name)
+            if name not in named:
+                if all(other in solved for other in named):
+                    solved[name] = rules[name]
+                continue
+        outside = {name for member in group for name in rules.names_in(member)}.difference(group)
         if not outside <= solved.keys():
-            continue
-        is_recursive = len(group) > 1 or group[0] in references(rules[group[0]])
-        if not is_recursive:
-            solved[group[0]] = rules[group[0]]
             continue
         solution = _solve(rules, group) if len(group) <= MAX_SOLVED_RULES else None
         if solution is not None:
@@ -58,7 +60,7 @@ def strongly_connected(rules: RuleSet) -> Iterator[list[str]]:
                 index[pending] = low[pending] = len(index)
                 stack.append(pending)
                 on_stack.add(pending)
-                work.append((pending, iter(dict.fromkeys(references(rules[pending])))))
+                work.append((pending, iter(rules.names_in(pending))))
                 pending = None
             name, callees = work[-1]
             for callee in callees:
@@ -90,20 +92,31 @@ def _solve(rules: RuleSet, group: list[str]) -> dict[str, Expression] | None:
                 break
             equations[name] = terms
         else:
-            return _eliminate(equations, is_right=is_right)
+            return _solution(equations, is_right=is_right)
     return None
 
 
-_Terms = dict[str | None, Expression]
-"""`A X | B Y | C` as {X: A, Y: B, None: C}."""
+def _solution(equations: dict[str, Terms], *, is_right: bool) -> dict[str, Expression] | None:
+    """Each rule by the rules before it; None where that is too large."""
+    try:
+        solved = eliminate(equations, is_right=is_right)
+    except TooLarge:
+        return None
+    return {
+        name: either(
+            in_order(factor, RuleRef(key), is_right=is_right) if isinstance(key, str) else factor
+            for key, factor in terms.items()
+        )
+        for name, terms in reversed(solved.items())
+    }
 
 
-def _linear_terms(expression: Expression, group: frozenset[str], *, is_right: bool) -> _Terms | None:
+def _linear_terms(expression: Expression, group: frozenset[str], *, is_right: bool) -> Terms | None:
     match expression:
         case RuleRef(name) if name in group:
             return {name: EMPTY}
         case Either(options):
-            merged: dict[str | None, list[Expression]] = {}
+            merged: dict[Key, list[Expression]] = {}
             for option in options:
                 terms = _linear_terms(option, group, is_right=is_right)
                 if terms is None:
@@ -118,42 +131,8 @@ def _linear_terms(expression: Expression, group: frozenset[str], *, is_right: bo
             terms = _linear_terms(last, group, is_right=is_right)
             if terms is None:
                 return None
-            return {called: _in_order(concat(*others), factor, is_right) for called, factor in terms.items()}
+            return {called: in_order(concat(*others), factor, is_right=is_right) for called, factor in terms.items()}
         case Repeat() if any(name in group for name in references(expression)):
             return None
         case _:
             return {None: expression}
-
-
-def _eliminate(equations: dict[str, _Terms], *, is_right: bool) -> dict[str, Expression]:
-    """Solve each equation for itself and put it into the later ones; then put the results in backwards."""
-    order = list(equations)
-    for index, name in enumerate(order):
-        terms = dict(equations[name])
-        for earlier in order[:index]:
-            factor = terms.pop(earlier, None)
-            if factor is not None:
-                _add(terms, equations[earlier], factor, is_right)
-        loop = terms.pop(name, None)
-        if loop is not None:
-            again = repeat(loop, 0, None)
-            terms = {other: _in_order(again, factor, is_right) for other, factor in terms.items()}
-        equations[name] = terms
-    solution: dict[str, Expression] = {}
-    for name in reversed(order):
-        options = [
-            factor if other is None else _in_order(factor, RuleRef(other), is_right)
-            for other, factor in equations[name].items()
-        ]
-        solution[name] = either(options)
-    return solution
-
-
-def _add(terms: _Terms, substituted: _Terms, factor: Expression, is_right: bool) -> None:
-    for name, inner in substituted.items():
-        product = _in_order(factor, inner, is_right)
-        terms[name] = either([terms[name], product]) if name in terms else product
-
-
-def _in_order(outer: Expression, inner: Expression, is_right: bool) -> Expression:
-    return concat(outer, inner) if is_right else concat(inner, outer)

@@ -69,6 +69,13 @@ class RuleSet:
                 self.define(name, expression)
                 self._surveys[name] = surveys[name]
 
+    def names_in(self, name: str) -> tuple[str, ...]:
+        """The rules that the rule `name` names, as often as it does, in no order; looked for once."""
+        survey = self._surveys.get(name)
+        if survey is None:
+            survey = self._surveys[name] = _survey(self._rules[name])
+        return survey[0]
+
     def _surveyed(self) -> "dict[str, _Survey]":
         for name, expression in self._rules.items():
             if name not in self._surveys:
@@ -90,6 +97,11 @@ class RuleSet:
                 "constraint: expected one that some finite text meets, got one that no text meets; "
                 "check contradicting bounds, empty classes and recursion without an end"
             )
+        if len(productive) == len(self._rules) == len(self._reached(surveys)) and all(
+            is_whole for _, is_whole in surveys.values()
+        ):
+            self._is_pruned = True
+            return self
         kept = RuleSet(self.root)
         pending = [self.root]
         while pending:
@@ -97,14 +109,26 @@ class RuleSet:
             if name in kept:
                 continue
             expression = self._rules[name]
-            named, is_whole = surveys[name]
+            survey = surveys[name]
+            named, is_whole = survey
             if not (is_whole and productive.issuperset(named)):
                 expression = _prune(expression, productive)
-                named = tuple(references(expression))
+                survey = _survey(expression)
             kept.define(name, expression)
-            pending.extend(named)
+            kept._surveys[name] = survey
+            pending.extend(survey[0])
         kept._is_pruned = True
         return kept
+
+    def _reached(self, surveys: "dict[str, _Survey]") -> set[str]:
+        reached = {self.root}
+        pending = [self.root]
+        while pending:
+            for name in surveys[pending.pop()][0]:
+                if name not in reached:
+                    reached.add(name)
+                    pending.append(name)
+        return reached
 
     def _productive(self, surveys: "dict[str, _Survey]") -> set[str]:
         """Names of rules that match some finite text: the least fixed point."""
@@ -114,14 +138,18 @@ class RuleSet:
                 users[reference].append(name)
         productive: set[str] = set()
         pending = list(self._rules)
+        while pending:  # those all of whose parts match something, which is nearly all, and quickly seen
+            name = pending.pop()
+            named, is_whole = surveys[name]
+            if is_whole and name not in productive and productive.issuperset(named):
+                productive.add(name)
+                pending += users[name]
+        pending = [name for name in self._rules if name not in productive]
         while pending:
             name = pending.pop()
-            if name in productive:
-                continue
-            named, is_whole = surveys[name]
-            if (is_whole and productive.issuperset(named)) or _is_productive(self._rules[name], productive):
+            if name not in productive and _is_productive(self._rules[name], productive):
                 productive.add(name)
-                pending += [user for user in users[name] if user not in productive]
+                pending += users[name]
         return productive
 
     def to_gbnf(self) -> str:

@@ -1,7 +1,7 @@
 """RadixCache: which texts have their KV cells in the pool, as a tree of token segments."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .eviction_policy import EvictionPolicyName, make_eviction_policy
@@ -12,6 +12,7 @@ from .prefix_match import PrefixMatch
 from .segment import shared_len
 from .tree_audit import check_tree
 from .tree_listener import TreeListener
+from .tree_snapshot import TreeSnapshot, snapshot_nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class RadixCache:
         self._page_size = pool.page_size
         self._roots: dict[str, Node] = {}
         self._num_cached_tokens = 0
+        self.num_evicted_tokens = 0
+        """Given up since the start, to make room or by `flush`."""
         self._rank_of = make_eviction_policy(eviction_policy)
         self._queue = EvictionQueue(self._rank_of)
         self.listener: TreeListener | None = None
@@ -91,6 +94,27 @@ class RadixCache:
             node = child
         del pages[self._num_pages(num_tokens) :]
         return PrefixMatch(num_tokens, tuple(pages), node)
+
+    def snapshot(
+        self, holders: Iterable[tuple[int, Node]] = (), *, max_nodes: int = 500, num_preview_tokens: int = 24
+    ) -> TreeSnapshot:
+        """The tree as plain data. Changes nothing, and is no use. O(nodes shown, holders, unlocked nodes).
+
+        holders: (branch id, the deepest node it has locked).
+        """
+        return TreeSnapshot(
+            nodes=snapshot_nodes(
+                self._roots.values(),
+                self._queue,
+                holders,
+                max_nodes=max_nodes,
+                num_preview_tokens=num_preview_tokens,
+            ),
+            num_cached_tokens=self._num_cached_tokens,
+            num_pages=self._pool.num_pages,
+            num_free_pages=self._pool.num_free_pages,
+            num_preview_tokens=num_preview_tokens,
+        )
 
     # Locks
 
@@ -268,6 +292,7 @@ class RadixCache:
             num_freed += self._pool.release_evictable(leaf.pages.pop())
         depth = (start // self._page_size + len(leaf.pages)) * self._page_size if leaf.pages else start
         self._num_cached_tokens -= leaf.depth - depth
+        self.num_evicted_tokens += leaf.depth - depth
         if leaf.pages:
             del leaf.segment[depth - start :]
             leaf.depth = depth

@@ -1,5 +1,6 @@
 """GenTask: one sample of a generation, from its first token to its finish reason."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from ..output_check import OutputCheck
 from ..sampler import SampledToken, SampleRow
 from ..stop_checker import StopChecker, StopMatch
 from .choice_points import ChoicePoints
+from .emitted import Emitted
 from .scoring import TapeScores
 from .task import Task
 
@@ -46,8 +48,7 @@ class GenTask(Task):
     detokenizer: Detokenizer
     grammar: CompiledGrammar | None
     token_text: Callable[[int], str]
-    emit_text: Callable[[str, tuple[int, ...]], None]
-    """Is told more text, and the tokens sampled since the last."""
+    emit: Callable[[Emitted], None]
     input_scores: TapeScores | None = None
     rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET
     output_check: OutputCheck | None = None
@@ -312,6 +313,14 @@ class GenTask(Task):
     def _emit(self, text_len: int, num_tokens: int) -> None:
         """Show the text up to there, and tell of the first `num_tokens` tokens."""
         if text_len > self._num_emitted:
-            token_ids = tuple(self.token_ids[self._num_tokens_emitted : num_tokens])
-            self.emit_text(self._text[self._num_emitted : text_len], token_ids)
+            first = self._num_tokens_emitted
+            forced = self._forced[bisect_left(self._forced, first) : bisect_left(self._forced, num_tokens)]
+            self.emit(
+                Emitted(
+                    self._text[self._num_emitted : text_len],
+                    tuple(self.token_ids[first:num_tokens]),
+                    tuple(self._logprobs[first:num_tokens]),
+                    tuple(index - first for index in forced),
+                )
+            )
             self._num_emitted, self._num_tokens_emitted = text_len, num_tokens

@@ -14,6 +14,7 @@ from ..errors import ChatTemplateError, EmptyPrompt, InvalidRequest, RequestTooL
 from ..output_check import OutputCheck
 from ..stop_checker import stop_automaton
 from ..tokenizer import Tokenizer
+from .emitted import Emitted
 from .gen import GenTask
 from .scoring import ScoreTask, TapeScores
 from .seam import flush_buffer, heal
@@ -50,7 +51,7 @@ class Starter:
         self._tokenizer = tokenizer
         self._eos_token_ids = frozenset(eos_token_ids)
         self._vocab_size = vocab_size
-        self._compiler = compiler
+        self.compiler = compiler
         self._chat_template = chat_template
         self._limits = limits
         self._rollback_budget = rollback_budget
@@ -123,16 +124,14 @@ class Starter:
         for pattern in operation.params.stop_regex:
             stop_automaton(pattern)
         if operation.constraint is not None:
-            self._compiler.compile(operation.constraint)
+            self.compiler.compile(operation.constraint)
 
     def check_fork(self, branch: Branch) -> None:
         """Refuse to fork a text that cannot be computed. Raises: RequestTooLong."""
         if branch.token_ids:
             self._check_len(branch, 0)
 
-    def gen(
-        self, branch: Branch, operation: Gen, params: SamplingParams, emit_text: Callable[[str, tuple[int, ...]], None]
-    ) -> GenTask:
+    def gen(self, branch: Branch, operation: Gen, params: SamplingParams, emit: Callable[[Emitted], None]) -> GenTask:
         """One sample of a generation."""
         scores = None
         if params.return_logprob and params.logprob_start_len is not None:
@@ -144,7 +143,7 @@ class Starter:
         branch.keep_one_pending()
         grammar, output_check = None, None
         if operation.constraint is not None:
-            grammar = self._compiler.compile(operation.constraint)
+            grammar = self.compiler.compile(operation.constraint)
             output_check = OutputCheck(operation.constraint, grammar) if self._is_output_validated else None
         return GenTask(
             branch=branch,
@@ -154,7 +153,7 @@ class Starter:
             detokenizer=self._tokenizer.detokenizer(skip_special_tokens=params.skip_special_tokens),
             grammar=grammar,
             token_text=self._token_text,
-            emit_text=emit_text,
+            emit=emit,
             input_scores=scores,
             rollback_budget=self._rollback_budget,
             output_check=output_check,

@@ -124,3 +124,12 @@ def test_the_text_before_decides_how_it_is_written() -> None:
     matcher = _COMPILER.compile(Regex("cab[xy]+")).new_matcher()
     assert matcher.accept(_IDS[b"c"])
     assert forced_tokens(matcher, [_IDS[b"c"]], _VOCABULARY, contextual) == [_IDS[b"ab"]]
+
+
+def test_nothing_is_forced_in_the_middle_of_a_character() -> None:
+    """The bytes that finish it are no text; what follows them must not be taken for what comes next."""
+    matcher = _COMPILER.compile(Choice(("xµname", "xéab"))).new_matcher()
+    half = [_IDS[b"x"], _IDS["µ".encode()[:1]]]
+    assert all(map(matcher.accept, half))
+    assert matcher.forced_bytes() == "µ".encode()[1:] + b"name"
+    assert forced_tokens(matcher, half, _VOCABULARY, tokenize) == []

@@ -52,7 +52,7 @@ def test_what_could_begin_a_stop_is_held_back_and_nothing_else() -> None:
     assert checker.append("3x!") == StopMatch(len("go START "), "123x")
 
 
-@pytest.mark.parametrize("pattern", ["(", "a*", "(?=a)b", "a(?!b)", r"(a)\1"])
+@pytest.mark.parametrize("pattern", ["(", "a*", "(?=a)b", "a(?!b)", r"(a)\1", "a$"])
 def test_a_stop_regex_that_cannot_be_is_refused(pattern: str) -> None:
     with pytest.raises((GrammarError, InvalidRequest)):
         stop_automaton(pattern)

@@ -106,11 +106,10 @@ class EventSource:
             )
 
     def cancel(self) -> None:
-        """Cancel a request, which may have ended."""
+        """Cancel a request; one that has ended rather where another is at work on its branch."""
         watches = [watch for limb in self._limbs() for watch in limb.watches]
-        open_watches = [watch for watch in watches if watch.ended is None]
         if watches:
-            self.world.cancel(self.chooser.pick(open_watches or watches))
+            self.world.cancel(self.chooser.pick([watch for watch in watches if watch.limb.is_busy] or watches))
 
     def cancel_plan(self) -> None:
         """Cancel a plan, which may have ended."""

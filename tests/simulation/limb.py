@@ -24,7 +24,7 @@ class Limb:
     parent: "Limb | None" = None
     watches: "list[RequestWatch]" = field(default_factory=list)
     is_cut: bool = False
-    """It was cancelled or closed, or its listener failed."""
+    """It was cancelled or closed, or the listener of a request failed before that had ended."""
     is_refused: bool = False
     """An operation on it will be refused, or has been."""
     error: BaseException | None = None
@@ -63,6 +63,7 @@ class RequestWatch:
         self.must_fail = bool(operations) and not limb.is_alive
         self.ended: Ended | None = None
         self._deaf_after = deaf_after
+        self._is_deaf = False
         self._num_heard = 0
         self._inbox: list[Event | Ended] = []
 
@@ -75,7 +76,7 @@ class RequestWatch:
         self._inbox.append(item)
         self._num_heard += 1
         if self._deaf_after is not None and self._num_heard > self._deaf_after:
-            self.limb.is_cut = True
+            self._is_deaf = True
             raise InjectedFault("a listener")
 
     def take(self) -> list[Event | Ended]:
@@ -85,11 +86,14 @@ class RequestWatch:
             assert self.ended is None, f"{self}: {item} came after the end"
             if isinstance(item, Ended):
                 self.ended = item
+                # One that ended in the step its listener failed in is left alone, and so is its branch.
+                self.limb.is_cut |= self._is_deaf and item.error is not None
                 if item.error is None:
                     assert not self.must_fail, "the request ended well, on a branch that takes no more operations"
                     self.ledger.check_complete()
             else:
                 self.ledger.hear(item)
+        assert self.ended is not None or not self._is_deaf, "its listener has failed, but the request goes on"
         return items
 
     def is_explained(self, ended: Ended) -> bool:

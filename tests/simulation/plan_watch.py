@@ -95,6 +95,7 @@ class PlanWatch:
         """It was cancelled, or its listener failed, or a branch that it runs on was closed."""
         self._naive = naive
         self._deaf_after = deaf_after
+        self._is_deaf = False
         self._num_heard = 0
         self._opened: dict[int, int] = {}
         self._inbox: list[PlanItem] = []
@@ -113,7 +114,7 @@ class PlanWatch:
         self._inbox += items
         self._num_heard += 1
         if self._deaf_after is not None and self._num_heard > self._deaf_after:
-            self.is_cut = True
+            self._is_deaf = self.is_cut = True
             raise InjectedFault("a listener")
 
     def take(self) -> list[PlanItem]:
@@ -132,6 +133,7 @@ class PlanWatch:
                         self._naive.ledgers[index].check_complete()
                 case _:
                     self._naive.ledgers[index].hear(item)
+        assert self.is_done or not self._is_deaf, "its listener has failed, but the plan goes on"
         return items
 
     def is_explained(self, index: int, ended: BranchEnded) -> bool:

@@ -253,9 +253,6 @@ class World:
             for watch in limb.watches:
                 for item in watch.take():
                     self._hear(watch, item)
-            if limb.is_cut and not limb.is_closed and limb.error is None and not limb.is_busy:
-                # Its listener failed on an item after which nothing was left to cancel.
-                self._let_go(limb)
         for number, plan in enumerate(self.plans):
             items = plan.take()
             if items:

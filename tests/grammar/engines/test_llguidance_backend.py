@@ -14,6 +14,7 @@ from palmette.grammar.acceptance import BYTE_VOCABULARY, STOP_TOKEN_ID, accepts_
 from palmette.grammar.bitmask import allowed_token_ids
 from palmette.grammar.engines import llguidance_engine
 from palmette.grammar.engines.lark_lowering import OPTIONS, lower_to_lark
+from palmette.grammar.engines.lexeme_check import disjoint_groups
 from palmette.grammar.engines.lexemes import NotLexable, cut_into_lexemes
 from palmette.grammar.engines.llguidance_backend import LlguidanceCompiled
 from palmette.grammar.engines.llguidance_engine import EngineRefusal, LlguidanceEngine
@@ -23,7 +24,7 @@ from palmette.grammar.front import prepare
 from palmette.grammar.matcher import Matcher
 from palmette.grammar.notations.ebnf import parse_ebnf
 from palmette.grammar.rules.rule_set import RuleSet
-from palmette.grammar.spec import JsonSchema
+from palmette.grammar.spec import JsonSchema, Reasoned, Regex, StructuralTag, Tag, ToolCalls, ToolSpec
 from palmette.grammar.vocabulary import Vocabulary
 
 ENGINE = LlguidanceEngine(BYTE_VOCABULARY)
@@ -84,6 +85,51 @@ def test_both_engines_allow_the_same(walker, schema_of, schema: object, whitespa
             token_id = rng.choice(longer)
             assert left.accept(token_id)
             assert right.accept(token_id)
+
+
+_TREE = '{"type": "object", "properties": {"q": {"type": "string"}, "tree": {"type": "object"}}, "required": ["q"]}'
+_COMPOSED = {
+    "calls": ToolCalls((ToolSpec("f", _TREE), ToolSpec("g", '{"type": "object"}'))),
+    "calls in Python": ToolCalls((ToolSpec("f", _TREE),), format="pythonic"),
+    "tags": StructuralTag((Tag("<a>", JsonSchema(_TREE), "</a>"), Tag("<ab>", Regex("[0-9]{2}"), "</ab>")), ("<a",)),
+    "thoughts": Reasoned(JsonSchema(_TREE)),
+}
+_BEGINNINGS = [
+    "text <to <tool_call>\n{",
+    '<tool_call>\n{"name": "g", "arguments": {"x": [1', '[f(q="a", tree={"b": [None, 1', "<a<a",
+    '<a>{"q": "", "tree": {"a": {}}}</a> 12 <ab>12</ab><', "<think>why < </thin</think>{",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _COMPOSED)
+def test_both_engines_allow_the_same_beside_free_text(walker, name: str) -> None:
+    choice = prepare(_COMPOSED[name]).choice
+    assert choice.engine == "llguidance"
+    assert choice.lark is not None
+    assert choice.rules is not None
+    one = LlguidanceCompiled(choice.lark, LlguidanceEngine(walker.vocabulary), "")
+    other = XGrammarEngine(walker.vocabulary).compile(choice.rules, "")
+    for seed, beginning in enumerate(_BEGINNINGS):
+        rng = random.Random(seed)
+        left, right = one.new_matcher(), other.new_matcher()
+        bytes_left = list(beginning.encode())
+        for _ in range(len(bytes_left) + 12):
+            allowed = walker.mask(left)
+            assert allowed == walker.mask(right)
+            assert (left.is_completed, left.is_terminated) == (right.is_completed, right.is_terminated)
+            longer = [i for i in allowed if i not in walker.vocabulary.stop_token_ids]
+            if not longer:
+                break
+            token_id = bytes_left.pop(0) if bytes_left and bytes_left[0] in longer else rng.choice(longer)
+            assert left.accept(token_id)
+            assert right.accept(token_id)
+
+
+def test_lexemes_that_are_never_looked_for_together_do_not_clash() -> None:
+    """`[a-z]*` goes on where `a` and `ab` do, but stands behind a mark."""
+    rules = parse_ebnf('root ::= ("a" | "(" root ")") "b"* "=" [a-z]* ";"').pruned()
+    assert accepts_compiled(LlguidanceCompiled(lower_to_lark(rules), ENGINE, ""), "(a=;)b=ab;")
+    assert disjoint_groups([0b0011, 0b0100, 0, 0b1000, 0b0110]) == [0b1000, 0b0111]
 
 
 def test_what_clashes_is_cut_again_or_given_up() -> None:

@@ -51,7 +51,7 @@ def mask(matcher: GuardedMatcher | AnyJsonMatcher) -> list[int]:
 
 
 def compile_plan(plan: GuardPlan, *, max_len: int = 40, has_space: bool = False) -> GuardedGrammar:
-    return GuardedGrammar(AnyJson(VOCABULARY, max_len, has_space), plan, VOCABULARY)
+    return GuardedGrammar(AnyJson(VOCABULARY, max_len, has_space), plan, VOCABULARY, looks_ahead=False)
 
 
 def text_of(token_ids: list[int]) -> bytes:

@@ -104,6 +104,20 @@ ENGINE_MUTANTS = (
         "        for each in list(live.queue)[:-1]:\n            open_requests.setdefault",
     ),
     Mutation(
+        "cancel-reaches-past-the-end",
+        "A request that is cancelled when it has ended takes the later ones of its branch with it.",
+        _BRANCHES,
+        "if any(each.request is request for each in [*queued, *live.queue]):",
+        "if queued or live.queue:",
+    ),
+    Mutation(
+        "deaf-listener-told-on",
+        "A request whose listener fails goes on.",
+        _ENGINE,
+        "self.branches.cancel(request)\n            self._publish_programs()",
+        "pass\n            self._publish_programs()",
+    ),
+    Mutation(
         "late-operation-taken",
         "A branch that has failed takes further operations.",
         _BRANCHES,
@@ -128,7 +142,7 @@ ENGINE_MUTANTS = (
         "join-loses-samples",
         "A join whose child has rewritten its seam brings no text that the child's model wrote.",
         _BRANCHES,
-        "            live.branch.text_since_fork.append(TextPiece(text, False))\n",
+        "            live.branch.text_since_fork.append(TextPiece(new.text, False))\n",
         "",
     ),
     Mutation(

@@ -1,0 +1,84 @@
+"""`palmette env`: what palmette finds here, to choose by and to put into a report of a fault."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from .command import Commands, add_command
+from .flag import PREFIX
+
+_REQUIRED = ("torch", "xgrammar", "llguidance", "tokenizers", "safetensors", "msgspec", "fastapi", "uvicorn", "httpx")
+_OPTIONAL = ("triton", "flash-attn", "flashinfer-python", "pydantic", "transformers", "opentelemetry-api", "openai")
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "env", show_environment, "palmette env --json")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def show_environment(options: argparse.Namespace, out: Console) -> int:
+    """Show what was found here: device, memory, number types, versions, and what the environment sets.
+
+    Values of variables are not shown, since keys may be among them.
+    """
+    facts = dict(_facts())
+    if options.json:
+        out.print(json.dumps(facts, indent=2))
+        return 0
+    width = max(map(len, facts)) + 3
+    for name, value in facts.items():
+        out.print(name.ljust(width) + (", ".join(value) if isinstance(value, list) else value))
+    return 0
+
+
+def _facts() -> Iterator[tuple[str, str | list[str]]]:
+    yield "palmette", _version("palmette") or "not installed"
+    yield "python", f"{platform.python_version()} ({platform.python_implementation()})"
+    yield "system", f"{platform.system()} {platform.machine()}"
+    yield "cpu threads", str(os.cpu_count())
+    yield "memory", f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1024**3:.1f} GiB"
+    yield from _device_facts()
+    for name in (*_REQUIRED, *_OPTIONAL):
+        missing = "missing" if name in _REQUIRED else "not there"
+        yield name, _version(name) or missing
+    yield "compiler", next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), "not there")
+    yield "variables", sorted(name for name in os.environ if name.startswith(PREFIX)) or "none"
+
+
+def _device_facts() -> Iterator[tuple[str, str | list[str]]]:
+    if _version("torch") is None:
+        yield "device", "unknown: torch is missing"
+        return
+    import torch  # takes a second, and no other line here needs it
+
+    if not torch.cuda.is_available():
+        yield "device", "cpu"
+        yield "dtype", "float32 (where none is asked for)"
+        yield "torch threads", str(torch.get_num_threads())
+        return
+    yield "device", [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    yield "device memory", [_free_and_total(index) for index in range(torch.cuda.device_count())]
+    yield "dtype", "the checkpoint's" + ("" if torch.cuda.is_bf16_supported() else " (no bfloat16 here)")
+    yield "cuda", str(torch.version.cuda)
+
+
+def _free_and_total(index: int) -> str:
+    import torch
+
+    free, total = torch.cuda.mem_get_info(index)
+    return f"{free / 1024**3:.1f} of {total / 1024**3:.1f} GiB free"
+
+
+def _version(name: str) -> str | None:
+    import importlib.metadata  # as long to import as all of this
+
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Programs over HTTP: registered, run, and gone on with on live branches."""
