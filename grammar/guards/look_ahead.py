@@ -19,6 +19,8 @@ from .token_classes import TokenSet, is_in
 MAX_KEPT = 4_096
 MAX_TRIED = 64
 """Where more tokens than this are allowed, they are not tried one by one."""
+MAX_WORK = 1_000
+"""Continuations that one mask looks into, each counted once more for every 64 bytes of open values: some 30 ms."""
 _NUMBER_PART = re.compile(rb"[ \t\r\n]*([0-9.\-]+)")
 _BLANKS = b" \t\r\n"
 _OTHER_TEXT = "\uf8ff".encode()
@@ -173,9 +175,14 @@ class LookAhead:
         return self._string[2]
 
     def _sifted(self, state: State, text: bytearray, token_ids: list[int]) -> list[int]:
-        """The tokens after which checks are lost, tried byte by byte, those that begin alike together."""
+        """The tokens after which checks are lost, tried byte by byte, those that begin alike together.
+
+        As many as `MAX_WORK` lets it find: the same ones for the same text, whatever was asked before.
+        """
         refused: list[int] = []
         pending = [(0, token_ids)]
+        cost = 1 + (0 if state.container is None else len(text) - _outermost(state.container).start) // 64
+        num_left = MAX_WORK // cost
         while pending:
             depth, members = pending.pop()
             groups: dict[int, list[int]] = {}
@@ -183,6 +190,9 @@ class LookAhead:
                 if len(self._tokens.texts[token_id]) > depth:
                     groups.setdefault(self._tokens.texts[token_id][depth], []).append(token_id)
             for group in groups.values():
+                if num_left == 0:
+                    return refused
+                num_left -= 1
                 if self._leads_nowhere(state, text, self._tokens.texts[group[0]][: depth + 1]):
                     refused += group
                 else:
@@ -202,6 +212,12 @@ class LookAhead:
 def look_ahead_tokens(vocabulary: Vocabulary) -> LookAheadTokens:
     """The one of `vocabulary`; 30 ms for 32 k tokens, kept for the last few vocabularies."""
     return LookAheadTokens(vocabulary)
+
+
+def _outermost(container: Container) -> Container:
+    while container.parent is not None:
+        container = container.parent
+    return container
 
 
 def _written_items(container: Container) -> Iterator[bytes]:
