@@ -58,7 +58,7 @@ def test_deltas_tell_probabilities_and_what_was_forced() -> None:
 
 
 def test_masks_grammars_and_evictions_are_counted() -> None:
-    gen = {"max_new_tokens": 12, "regex": "[a-z ]{8,}"}
+    gen = {"max_new_tokens": 12, "regex": "[a-z ]{8,}", "ignore_eos": True}
     with Engine(max_total_tokens=4096, page_size=8) as engine:
         engine.generate("The first", gen)
         first = engine.stats()
