@@ -1,15 +1,17 @@
 """TextAutomaton: the strings that several expressions match at once, and others do not, within a length.
 
-Thompson's construction (1968) of each expression, run side by side by the subset construction of Rabin and Scott
-(1959) over the classes of characters that all expressions treat alike; then states that lead nowhere are dropped.
+The expressions' automata are run side by side by the subset construction of Rabin and Scott (1959) over the
+classes of characters that all expressions treat alike; then states that lead nowhere are dropped.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ..errors import ConstraintTooLarge
 from ..rules.char_set import ALL_CHARS, MAX_CODE_POINT, CharSet
-from ..rules.expression import NOTHING, Chars, Concat, Either, Expression, Literal, Repeat, RuleRef, concat, either
+from ..rules.expression import NOTHING, Chars, Expression, Literal, Repeat, RuleRef, concat, either
+from ..rules.nfa import Nfa
 from ..rules.rule_set import RuleSet
 from .strings import spelled_rule
 
@@ -70,89 +72,16 @@ def _build(
     expressions: tuple[Expression, ...], low: int, high: int | None, excluded: tuple[Expression, ...]
 ) -> TextAutomaton | None:
     try:
-        machines = [_Nfa(expression) for expression in (*expressions, *excluded)]
+        machines = [Nfa(expression, MAX_NFA_STATES) for expression in (*expressions, *excluded)]
         arrows, accepting = _determinize(machines, len(expressions))
         if low > 0 or high is not None:
             arrows, accepting = _count(arrows, accepting, low, high)
-    except _TooLarge:
+    except (_TooLarge, ConstraintTooLarge):
         return None
     return TextAutomaton(*_trim(arrows, accepting))
 
 
-class _Nfa:
-    """One expression as states with arrows for characters and for nothing; 0 is the start, `end` accepts."""
-
-    def __init__(self, expression: Expression) -> None:
-        self.moves: list[list[tuple[CharSet, int]]] = []
-        self.skips: list[list[int]] = []
-        start = self._new()
-        self.end = self._add(expression, start)
-
-    def _new(self) -> int:
-        if len(self.moves) >= MAX_NFA_STATES:
-            raise _TooLarge
-        self.moves.append([])
-        self.skips.append([])
-        return len(self.moves) - 1
-
-    def _add(self, expression: Expression, start: int) -> int:
-        """Add the arrows of a match from `start`; returns where it ends."""
-        match expression:
-            case Literal(text):
-                for character in text:
-                    start = self._move(CharSet.from_text(character), start)
-                return start
-            case Chars(members):
-                return self._move(members, start)
-            case Concat(parts):
-                for part in parts:
-                    start = self._add(part, start)
-                return start
-            case Either(options):
-                ends = [self._add(option, start) for option in options]
-                return self._join(ends)
-            case Repeat(item, min_count, max_count):
-                return self._repeat(item, min_count, max_count, start)
-            case RuleRef(name):
-                raise AssertionError(f"automaton: expected an expression over characters, got the rule {name!r}")
-
-    def _move(self, members: CharSet, start: int) -> int:
-        end = self._new()
-        self.moves[start].append((members, end))
-        return end
-
-    def _join(self, ends: list[int]) -> int:
-        joint = self._new()
-        for end in ends:
-            self.skips[end].append(joint)
-        return joint
-
-    def _repeat(self, item: Expression, min_count: int, max_count: int | None, start: int) -> int:
-        for _ in range(min_count):
-            start = self._add(item, start)
-        if max_count is None:
-            head = self._join([start])
-            self.skips[self._add(item, head)].append(head)
-            return self._join([head])
-        ends = [start]
-        for _ in range(max_count - min_count):
-            start = self._add(item, start)
-            ends.append(start)
-        return self._join(ends)
-
-    def closure(self, states: set[int]) -> frozenset[int]:
-        """`states` and all that nothing leads to from them."""
-        reached = set(states)
-        pending = list(states)
-        while pending:
-            for target in self.skips[pending.pop()]:
-                if target not in reached:
-                    reached.add(target)
-                    pending.append(target)
-        return frozenset(reached)
-
-
-def _classes(machines: list[_Nfa]) -> list[tuple[CharSet, set[CharSet]]]:
+def _classes(machines: list[Nfa]) -> list[tuple[CharSet, set[CharSet]]]:
     """The classes of characters that every arrow treats alike, each with the arrows' sets it is part of."""
     sets = list(dict.fromkeys(members for machine in machines for moves in machine.moves for members, _ in moves))
     edges: dict[int, list[tuple[int, bool]]] = {}
@@ -173,7 +102,7 @@ def _classes(machines: list[_Nfa]) -> list[tuple[CharSet, set[CharSet]]]:
     return [each for each in classes if each[0]]
 
 
-def _determinize(machines: list[_Nfa], num_required: int) -> tuple[list[dict[int, CharSet]], list[bool]]:
+def _determinize(machines: list[Nfa], num_required: int) -> tuple[list[dict[int, CharSet]], list[bool]]:
     classes = _classes(machines)
     start: _States = tuple(machine.closure({0}) for machine in machines)
     numbers: dict[_States, int] = {start: 0}
@@ -201,7 +130,7 @@ def _determinize(machines: list[_Nfa], num_required: int) -> tuple[list[dict[int
     return arrows, accepting
 
 
-def _step(machines: list[_Nfa], states: _States, part_of: set[CharSet], num_required: int) -> _States | None:
+def _step(machines: list[Nfa], states: _States, part_of: set[CharSet], num_required: int) -> _States | None:
     """The states after a character of a class; None where a required expression no longer matches."""
     after: list[frozenset[int]] = []
     for index, (machine, inside) in enumerate(zip(machines, states, strict=True)):
