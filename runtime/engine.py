@@ -77,10 +77,10 @@ class EngineCore:
             if logits is not None:
                 self._commit(shares, logits, masks)
         num_retired = self.branches.retire()
-        senior = self.scheduler.most_senior
-        if not shares and not num_retired and senior is not None:
+        stuck = self.scheduler.first_to_go_on if not shares and not num_retired else None
+        if stuck is not None:
             # Every request was checked to fit the pool, so this is a fault of ours; it must not become a hang.
-            self.branches.fail(senior, StepFailed("the pool has no room for this request, even alone"))
+            self.branches.fail(stuck, StepFailed("the pool has no room for this request, even alone"))
         self._publish()
         return self.has_work
 

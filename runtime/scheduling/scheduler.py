@@ -34,11 +34,12 @@ class Scheduler:
     its pages and computes them again later. Branches that are held give theirs up only to a row that runs alone:
     nobody else will return any.
 
-    No row waits for ever. The most senior one, the one that arrived first (or has the highest priority, where the
-    policy says so), is never preempted, since only juniors of the row in need are; and where not even it can go on
-    (what it shares keeps pages of others locked), it is given the whole pool, and goes on without the cache. So it
-    ends, and another is the most senior: each row's turn comes after finitely many others, however often it was
-    preempted before. A row that is let in anew takes pages from running rows only if nobody is more senior.
+    No row that was let in waits for ever. The most senior one, the one that arrived first (or has the highest priority,
+    where the policy says so), is never preempted, since only juniors of the row in need are; and where not even it can
+    go on (what it shares keeps pages of others locked), it is given the whole pool, and goes on without the cache. So
+    it ends, and another is the most senior: each row's turn comes after finitely many others, however often it was
+    preempted before. Who is let in, and when, is the policy's to say, even then. A row that is let in anew takes pages
+    from running rows only if nobody is more senior.
     """
 
     def __init__(self, options: SchedulerOptions, memory: Memory, clock: Callable[[], float]) -> None:
@@ -73,6 +74,18 @@ class Scheduler:
         """The row that yields to no other."""
         return self._by_seniority.first()
 
+    @property
+    def first_to_go_on(self) -> Row | None:
+        """The row that goes on where no more than one can: of those that were let in the most senior.
+
+        If none was, the one that the policy lets in next: a row that went before its turn would take what the policy
+        has promised to others.
+        """
+        next_row = self.policy.first()
+        if next_row is None or (self.running and not next_row.num_preemptions):
+            return min(self.running, key=self.policy.seniority, default=None)
+        return min([*self.running, next_row], key=self.policy.seniority)
+
     def add(self, row: Row) -> None:
         """Take in a new row. A branch that already holds pages keeps them, until others need them."""
         self._by_seniority.set(row, self.policy.seniority(row))
@@ -103,9 +116,8 @@ class Scheduler:
                 self._grant(row, can_preempt=True)
         if not self._is_starved:
             self._admit()
-        senior = self.most_senior
-        if not self._shares and senior is not None and not any(row.task.is_done for row in self.running):
-            self._run_alone(senior)
+        if not self._shares and not any(row.task.is_done for row in self.running):
+            self._run_alone()
         shares = list(self._shares.values())
         for share in shares:
             self._charge(share)
@@ -235,8 +247,11 @@ class Scheduler:
         self._stop_running(row)
         self._wait(row)
 
-    def _run_alone(self, row: Row) -> None:
-        """Take everyone's pages, and let `row` go on with pages of its own only: as it was checked to fit the pool."""
+    def _run_alone(self) -> None:
+        """Take everyone's pages, and let one row go on with pages of its own only: as it was checked to fit the pool."""
+        row = self.first_to_go_on
+        if row is None:
+            return
         for other in list(self.running):
             self._preempt(other)
         for branch in self._memory.holders:

@@ -14,10 +14,11 @@ from palmette.grammar.spec import Regex
 from palmette.lang.events import BranchEnded, ValueReady
 from palmette.lang.ir import Gen, Text
 from palmette.lang.plan import Plan, PlanBranch
-from palmette.lang.running.portal import PORTAL
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.embedded import Engine
+from palmette.runtime.engine import EngineCore
 from palmette.runtime.errors import DeadlineExceeded, QueueFull
+from palmette.runtime.request import Request
 
 SAMPLING: dict[str, Any] = {"max_new_tokens": 4, "ignore_eos": True, "temperature": 0.0}
 
@@ -46,17 +47,54 @@ def engine_at(clock: FakeClock | None = None, **options: Any) -> Iterator[Engine
         assert list(core.branches.all()) == [], "each branch was closed"
 
 
+class Arrivals:
+    """Holds the engine between two of its steps until `num_expected` requests have come; commands run meanwhile."""
+
+    def __init__(self, engine: Engine, num_expected: int) -> None:
+        self._thread = engine._thread
+        self._num_expected = num_expected
+        self._num_arrived = 0
+        self._has_changed = threading.Condition()
+        self._thread.tell(self._hold)
+
+    def wait_for(self, num_requests: int) -> None:
+        """Until so many have come."""
+        with self._has_changed:
+            self._has_changed.wait_for(lambda: self._num_arrived >= num_requests)
+
+    def let_go(self) -> None:
+        """The engine goes on, whoever has come."""
+        self._num_expected = 0
+        self._thread.tell(lambda core: None)
+
+    def _hold(self, core: EngineCore) -> None:
+        submit = core.submit
+
+        def count(request: Request) -> None:
+            try:
+                submit(request)
+            finally:
+                with self._has_changed:
+                    self._num_arrived += 1
+                    self._has_changed.notify_all()
+
+        core.submit = count  # type: ignore[method-assign]
+        while self._num_arrived < self._num_expected:
+            with self._thread._wakeup:
+                self._thread._wakeup.wait_for(lambda: self._thread._inbox)
+            self._thread._run_commands()
+        core.submit = submit  # type: ignore[method-assign]
+
+
 @contextmanager
-def arriving_together(engine: Engine, num_programs: int) -> Iterator[None]:
+def arriving_together(engine: Engine, num_requests: int) -> Iterator[Arrivals]:
     """What is begun inside arrives between two steps of the engine."""
-    may_go_on = threading.Event()
-    engine._thread.tell(lambda core: may_go_on.wait())  # type: ignore[func-returns-value]
+    arrivals = Arrivals(engine, num_requests)
     try:
-        yield
-        while len(engine._thread._inbox) < num_programs:
-            PORTAL.call(asyncio.sleep(0))
+        yield arrivals
+        arrivals.wait_for(num_requests)
     finally:
-        may_go_on.set()
+        arrivals.let_go()
 
 
 # --- time
@@ -236,10 +274,9 @@ def test_a_program_that_has_begun_keeps_its_place_at_its_next_turn() -> None:
         older = turns.run(turn, stream=True, backend=engine, **SAMPLING)
         turn.first_is_there.wait()
         assert older["first"] is not None
-        with arriving_together(engine, 2):
+        with arriving_together(engine, 2) as arrivals:
             younger = pm.Function(one_turn).run(stream=True, backend=engine, **SAMPLING)
-            while len(engine._thread._inbox) < 1:
-                PORTAL.call(asyncio.sleep(0))
+            arrivals.wait_for(1)
             turn.may_go_on.set()
         older.sync()
         younger.sync()

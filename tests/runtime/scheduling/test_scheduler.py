@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub_rows import stub_row
 
-from palmette.runtime.config import PolicyName
+from palmette.runtime.branch import Branch
+from palmette.runtime.config import PolicyName, SchedulerOptions
 from palmette.runtime.request import Request
 from palmette.runtime.row import Row
 from palmette.runtime.scheduling.fair_prefix_match import FairPrefixMatch
@@ -201,6 +202,28 @@ def test_nobody_is_preempted_for_a_row_that_has_less_seniority() -> None:
     assert stats["num_preempted_tokens"] > 0
     for seed, each in enumerate(sent):
         assert each.token_ids() == oracle([seed + 1, 2, 3, 4, 5], gen(16, temperature=1.0).params, seed=seed)
+
+
+def test_where_only_one_row_can_go_on_it_is_the_one_whose_turn_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = SchedulerOptions(max_running_rows=1, policy="fair-lpm", quantum=1)
+    harness = Harness(options=options)
+    submit(harness, tokens(*range(100, 140)), gen(1), tenant="red")
+    harness.run()
+    older = submit(harness, tokens(1, 2, 3), gen(4), tenant="red")  # its tenant has had its share
+    younger = submit(harness, tokens(4, 5, 6), gen(4), tenant="blue")
+    scheduler, reserve = harness.core.scheduler, harness.memory.reserve
+
+    def reserve_alone(branch: Branch, num_cells: int) -> bool:
+        """There is no memory, until one row has given up what it shares."""
+        return any(row.is_private for row in scheduler.running) and reserve(branch, num_cells)
+
+    monkeypatch.setattr(harness.memory, "reserve", reserve_alone)
+    harness.core.step()
+    (alone,) = scheduler.running
+    assert alone.is_private
+    assert alone.ticket.terms.tenant == "blue"
+    harness.run()
+    assert (older.error, younger.error) == (None, None)
 
 
 def test_a_new_row_waits_for_memory_instead_of_taking_it_from_younger_ones_who_run() -> None:
