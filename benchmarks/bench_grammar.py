@@ -8,107 +8,33 @@ python benchmarks/bench_grammar.py --vocab 32000 128000 --engines palmette llgui
 """
 
 import argparse
-import gc
 import importlib.metadata
 import os
 import statistics
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from environment import describe_environment, environment_line
+from grammar_figures import Bench, Figures
 from grammar_memory import memory_of_cache
-from grammar_peers import Engine, LLGuidance, OutlinesCore, Palmette, Refused, Walk, XGrammar, empty_row
+from grammar_peers import LLGuidance, OutlinesCore, Palmette, XGrammar
 from grammar_vocabulary import token_bytes_of, tokenizer_of
+from grammar_worker import GrammarWorker
 from result_file import write_result
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from schema_set.catalogue import SCHEMAS
-from schema_set.documents import Documents, documents_for
+from schema_set.documents import documents_for
 from tokenizers import Tokenizer
 
-from palmette.grammar.bitmask import is_allowed
 from palmette.grammar.vocabulary import Vocabulary
 
 ENGINES = {"palmette": Palmette, "llguidance": LLGuidance, "xgrammar": XGrammar, "outlines-core": OutlinesCore}
 NUM_OUTLINES = 20
-"""outlines-core builds an automaton over all tokens for each schema, seconds long: it gets so many of them."""
-
-
-@dataclass
-class Figures:
-    """What one engine did with all schemas, at one vocabulary."""
-
-    engine: str
-    vocab_size: int
-    num_schemas: int = 0
-    num_compiled: int = 0
-    num_valid: int = 0
-    num_valid_accepted: int = 0
-    num_invalid: int = 0
-    num_invalid_rejected: int = 0
-    first_mask_s: list[float] = field(default_factory=list)
-    """From the schema's text to the first mask, once a schema that it compiles."""
-    mask_s: list[float] = field(default_factory=list)
-    """Each mask on the way through the valid documents."""
-    accept_s: list[float] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    let_through: list[str] = field(default_factory=list)
-    turned_away: list[str] = field(default_factory=list)
-
-
-class Bench:
-    """One engine on its way through the schemas."""
-
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, vocabulary: Vocabulary) -> None:
-        self.engine = engine
-        self.figures = Figures(engine.name, vocabulary.vocab_size)
-        self._tokenizer = tokenizer
-        self._row = empty_row(vocabulary)
-
-    def run(self, name: str, schema: dict[str, Any], documents: Documents) -> None:
-        """Compile one schema and walk its documents."""
-        figures = self.figures
-        figures.num_schemas += 1
-        start = time.thread_time()
-        try:
-            begin = self.engine.compile(schema)
-            begin().fill(self._row)
-            figures.first_mask_s.append(time.thread_time() - start)
-            begin = self.engine.compile_free(schema) or begin
-        except Refused as error:
-            figures.refused[name] = str(error)[:200]
-            return
-        figures.num_compiled += 1
-        for document in documents.valid:
-            figures.num_valid += 1
-            if self._accepts(begin(), document, is_timed=True):
-                figures.num_valid_accepted += 1
-            else:
-                figures.turned_away.append(f"{name}: {document[:200]}")
-        for document in documents.invalid:
-            figures.num_invalid += 1
-            if self._accepts(begin(), document, is_timed=False):
-                figures.let_through.append(f"{name}: {document[:200]}")
-            else:
-                figures.num_invalid_rejected += 1
-
-    def _accepts(self, walk: Walk, document: str, *, is_timed: bool) -> bool:
-        for token_id in self._tokenizer.encode(document).ids:
-            start = time.thread_time()
-            walk.fill(self._row)
-            filled = time.thread_time()
-            if not is_allowed(self._row, token_id):
-                return False
-            asked = time.thread_time()
-            if not walk.accept(token_id):
-                return False
-            if is_timed:
-                self.figures.accept_s.append(time.thread_time() - asked)
-                self.figures.mask_s.append(filled - start)
-        return walk.may_end()
+"""outlines-core builds an automaton over all tokens for each schema, seconds long: it gets about so many of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -119,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--schemas", nargs="+", metavar="NAME", help="only these, by group/name (all)")
     parser.add_argument("--quick", action="store_true", help="every eighth schema, without outlines-core")
     parser.add_argument("--cached", type=int, default=1000, help="grammars to keep, to see the memory (1000); 0: none")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds that one schema may take an engine (60)")
     parser.add_argument("--show", action="store_true", help="list what was refused, let through and turned away")
     parser.add_argument("--json", metavar="NAME", help="write results/NAME.json, or a path, as well")
     options = parser.parse_args(arguments)
@@ -139,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         if options.cached:
             memory.append(memory_of_cache(vocabulary, options.cached))
             console.print(str(memory[-1]))
-        these = _run_all(console, tokenizer, vocabulary, names, engines)
+        these = _run_all(console, tokenizer, vocabulary, names, engines, options.limit)
         console.print(_table(these))
         figures += these
     if options.show:
@@ -156,23 +83,47 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def _run_all(
-    console: Console, tokenizer: Tokenizer, vocabulary: Vocabulary, names: Sequence[str], engines: Sequence[str]
+    console: Console,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    names: Sequence[str],
+    engines: Sequence[str],
+    limit_s: float,
 ) -> list[Figures]:
-    documents = {name: documents_for(SCHEMAS[name]) for name in names}
     figures = []
     with Progress(console=console, transient=True) as progress:
         for engine_name in engines:
-            bench = Bench(ENGINES[engine_name](vocabulary), tokenizer, vocabulary)
             mine = names[:: max(1, len(names) // NUM_OUTLINES)] if engine_name == "outlines-core" else names
             task = progress.add_task(engine_name, total=len(mine))
-            gc.collect()
-            gc.disable()
-            for name in mine:
-                bench.run(name, SCHEMAS[name], documents[name])
-                progress.advance(task)
-            gc.enable()
-            figures.append(bench.figures)
+            figures.append(
+                _run_engine(engine_name, tokenizer, vocabulary, mine, limit_s, partial(progress.advance, task))
+            )
     return figures
+
+
+def _run_engine(
+    engine_name: str,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    names: Sequence[str],
+    limit_s: float,
+    advance: Callable[[], None],
+) -> Figures:
+    engine = ENGINES[engine_name](vocabulary)
+
+    def walk(name: str) -> Figures:
+        bench = Bench(engine, tokenizer, vocabulary)
+        bench.run(name, SCHEMAS[name], documents_for(SCHEMAS[name]))
+        return bench.figures
+
+    total = Figures(engine_name, vocabulary.vocab_size)
+    worker = GrammarWorker(walk, limit_s)
+    for name in names:
+        one = worker.run(name)
+        total.add(one or Figures(engine_name, vocabulary.vocab_size, 1, refused={name: f"not done in {limit_s:g} s"}))
+        advance()
+    worker.close()
+    return total
 
 
 def _table(figures: Sequence[Figures]) -> Table:

@@ -1,10 +1,7 @@
 """The engines side by side: each compiles a JSON Schema and fills masks, through one small face."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import llguidance
@@ -177,9 +174,8 @@ class _LLGuidanceWalk:
 class OutlinesCore:
     """outlines-core: the schema as one regular expression, its automaton over tokens built at once."""
 
-    def __init__(self, vocabulary: Vocabulary, limit_s: int = 20) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
         self.name = "outlines-core"
-        self._limit_s = limit_s
         (stop,) = vocabulary.stop_token_ids
         token_ids: dict[bytes, list[int]] = {}
         for token_id, text in enumerate(vocabulary.text_tokens):
@@ -188,12 +184,11 @@ class OutlinesCore:
         self._vocabulary = outlines_core.Vocabulary(stop, token_ids)
 
     def compile(self, schema: dict[str, Any]) -> Callable[[], Walk]:
-        """See `Engine`; refused as well where it takes longer than the limit."""
+        """See `Engine`."""
         try:
-            with _at_most(self._limit_s):
-                pattern = outlines_core.json_schema.build_regex_from_schema(json.dumps(schema), whitespace_pattern="")
-                index = outlines_core.Index(pattern, self._vocabulary)
-        except (ValueError, RuntimeError, TimeoutError) as error:
+            pattern = outlines_core.json_schema.build_regex_from_schema(json.dumps(schema), whitespace_pattern="")
+            index = outlines_core.Index(pattern, self._vocabulary)
+        except (ValueError, RuntimeError) as error:
             raise Refused(str(error)) from error
         return lambda: _OutlinesWalk(outlines_core.Guide(index))
 
@@ -216,22 +211,6 @@ class _OutlinesWalk:
 
     def may_end(self) -> bool:
         return bool(self._guide.is_finished())
-
-
-@contextmanager
-def _at_most(seconds: int) -> Iterator[None]:
-    """Raise `TimeoutError` when control comes back to Python after so long."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"took longer than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def empty_row(vocabulary: Vocabulary) -> Tensor:

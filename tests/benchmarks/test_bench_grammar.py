@@ -1,6 +1,8 @@
 """The grammar's benchmark at its smallest: it runs, counts what is let through, and says what it should."""
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,30 @@ def test_it_prints_its_table_and_counts(
     (memory,) = result["memory"]
     assert memory["num_kept"] == 5
     assert 0 < memory["counted_bytes"] <= memory["max_bytes"]
+
+
+def test_a_schema_that_takes_too_long_is_given_up_and_the_next_is_walked() -> None:
+    from grammar_figures import Figures
+    from grammar_worker import GrammarWorker
+
+    def walk(name: str) -> Figures:
+        if name == "hangs":
+            threading.Event().wait()
+        if name == "dies":
+            os._exit(1)
+        return Figures("engine", NUM_TOKENS, num_schemas=1, mask_s=[0.5], refused={name: "why"})
+
+    worker = GrammarWorker(walk, limit_s=60.0)
+    total = Figures("engine", NUM_TOKENS)
+    try:
+        for name in ("first", "second"):
+            one = worker.run(name)
+            assert one is not None
+            total.add(one)
+        with pytest.raises(RuntimeError, match="that walked dies died"):
+            worker.run("dies")
+        assert GrammarWorker(walk, limit_s=0.05).run("hangs") is None
+        assert worker.run("third") is not None
+    finally:
+        worker.close()
+    assert (total.num_schemas, total.mask_s, total.refused) == (2, [0.5, 0.5], {"first": "why", "second": "why"})
