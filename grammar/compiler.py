@@ -101,9 +101,11 @@ class GrammarCompiler:
     def warm_up(self) -> None:
         """Make ready what the first constraints of a process would wait for, 0.1 to 1 s; nothing is kept in the cache.
 
-        That is importing the front and both engines, their tables of the vocabulary, and classes of characters. It
-        may be called from any thread, at any time, by way of a model's loading.
+        That is importing the front and both engines, their tables of the vocabulary, and classes of characters; and a
+        process of the service, if there is one. It may be called from any thread, at any time.
         """
+        if self._service is not None:
+            self._service.warm_up()
         for text in _TYPICAL_SCHEMAS:
             compile_prepared(prepare(JsonSchema(text)), self._engines)
         self._engines.warm_up()

@@ -12,6 +12,7 @@ import pytest
 from palmette.grammar import front
 from palmette.grammar.acceptance import BYTE_VOCABULARY, accepts, accepts_compiled
 from palmette.grammar.compiler import GrammarCompiler, compile_prepared
+from palmette.grammar.compiling.compile_service import CompileService
 from palmette.grammar.engines.engine_set import EngineSet
 from palmette.grammar.errors import GrammarError, UnsatisfiableConstraint
 from palmette.grammar.matcher import CompiledGrammar
@@ -67,6 +68,19 @@ def test_heavy_libraries_come_with_the_first_compile() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_warming_up_makes_the_engines_and_a_process_and_keeps_nothing() -> None:
+    service = CompileService(BYTE_VOCABULARY)
+    compiler = GrammarCompiler(BYTE_VOCABULARY, service=service)
+    try:
+        compiler.warm_up()
+        (worker,) = service._idle
+        assert len(compiler) == compiler.stats()["num_grammar_compiles"] == 0
+        compiler.compile(JsonSchema("{}"))
+        assert service._idle == [worker], "the process that was made ready did it"
+    finally:
+        compiler.close()
 
 
 def test_memory_is_bounded() -> None:

@@ -79,8 +79,10 @@ async def serve(end: socket.socket) -> None:
     host = make_host(service, connection, configure.max_unsent_bytes, server.is_gone.set)
     connection.send(0, Started(service.facts))
     server.welcome(host)
+    warm_up = loop.run_in_executor(None, service.warm_up)
     await server.is_gone.wait()
     host.cancel_all()
+    await warm_up
     try:
         await asyncio.wait_for(service.aclose(), _END_LIMIT_S)
     except TimeoutError:

@@ -43,6 +43,10 @@ class EngineService:
             dtype=str(pool.cells.dtype).removeprefix("torch."),
         )
 
+    def warm_up(self) -> None:
+        """Make ready what the first constraint would wait for; for a thread that has nothing else to do."""
+        self._compiler.warm_up()
+
     async def stats(self) -> dict[str, int | float]:
         """`EngineCore.stats`."""
         return dict(await asyncio.wrap_future(self.thread.ask(lambda core: core.stats())))
