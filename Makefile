@@ -1,6 +1,6 @@
 # One command a need. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test soak mutants check bench format clean
+.PHONY: help run test clients soak mutants check bench format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 13
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "palmette needs Python 3.11 or newer")'
@@ -23,6 +23,9 @@ run: $(STAMP) ## the tour: chat, select, fork, JSON schema, a tool-calling agent
 
 test: $(STAMP) ## all tests (on a CPU, with one thread)
 	$(BIN)/pytest -q
+
+clients: $(STAMP) ## the server with OpenAI's clients and those built on them, all or CLIENT="litellm dspy"; installs them
+	@$(BIN)/python tests/clients/run.py $(CLIENT)
 
 soak: $(STAMP) ## random runs of the simulated engine for MINUTES=10, with JOBS=1 processes
 	@$(BIN)/python tests/simulation/soak.py --minutes $(or $(MINUTES),10) --jobs $(or $(JOBS),1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from palmette.runtime.server.metrics.metric_table import LABEL_VALUES, METRICS, MetricSpec
+from palmette.runtime.server.metrics.metric_table import LABEL_VALUES, METRICS, OPEN_LABELS, MetricSpec
 
 PAGE = Path(__file__).parent / "metrics.md"
 
@@ -49,9 +49,11 @@ def _name(spec: MetricSpec) -> str:
 
 
 def _labels(spec: MetricSpec) -> str:
-    return "".join(
-        f" By `{label}`: {', '.join(f'`{value}`' for value in LABEL_VALUES[label])}." for label in spec.labels
-    )
+    return "".join(f" By `{label}`: {_values(label)}." for label in spec.labels)
+
+
+def _values(label: str) -> str:
+    return OPEN_LABELS.get(label) or ", ".join(f"`{value}`" for value in LABEL_VALUES[label])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -17,6 +19,20 @@ def pack_row(token_ids: Iterable[int], mask_words: int) -> Tensor:
 def allowed_token_ids(row: Tensor) -> list[int]:
     """The tokens that a row allows, ascending."""
     return [32 * index + bit for index, word in enumerate(row.tolist()) if word for bit in range(32) if word >> bit & 1]
+
+
+def row_of(token_ids: NDArray[np.int64], mask_words: int) -> Tensor:
+    """`pack_row` of many tokens: some µs for thousands."""
+    bits = np.zeros(32 * mask_words, dtype=np.uint8)
+    bits[token_ids] = 1
+    return torch.from_numpy(np.packbits(bits, bitorder="little").view(np.int32))
+
+
+def allowed_among(row: Tensor, token_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a row allows each of `token_ids`: [num_tokens]."""
+    words: NDArray[np.uint32] = row.numpy().view(np.uint32)
+    bits: NDArray[np.bool_] = words[token_ids >> 5] & (np.uint32(1) << (token_ids & 31).astype(np.uint32)) != 0
+    return bits
 
 
 def is_allowed(row: Tensor, token_id: int) -> bool:

@@ -61,6 +61,16 @@ class Vocabulary:
         """The texts of `sorted_token_ids`, in the same order."""
         return tuple(self.text_tokens[token_id] for token_id in self.sorted_token_ids)
 
+    @cached_property
+    def token_ids_by_text(self) -> dict[bytes, int]:
+        """For each text one token that has it, the one with the smallest id; not to be changed."""
+        return {self.text_tokens[token_id]: token_id for token_id in reversed(self.sorted_token_ids)}
+
+    @cached_property
+    def max_text_len(self) -> int:
+        """Bytes of the longest token."""
+        return max(map(len, self.text_tokens))
+
     def token_ids_beginning(self, prefix: bytes) -> Sequence[int]:
         """The tokens whose text begins with `prefix`, in the order of their bytes. O(log vocab_size)."""
         first = bisect_left(self.sorted_texts, prefix)

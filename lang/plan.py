@@ -144,6 +144,8 @@ def _bound(step: Step, texts: Mapping[str, str]) -> Step:
         return step
     parts: list[str | Ref | Arg] = []
     for part in step.parts:
+        if isinstance(part, Arg) and part.name not in texts:
+            raise InvalidArgument("plan", f"parts that are among its parameters {list(texts)}", part.name)
         text = texts[part.name] if isinstance(part, Arg) else part
         if isinstance(text, str) and parts and isinstance(parts[-1], str):
             parts[-1] += text

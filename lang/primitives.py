@@ -52,6 +52,7 @@ def gen(
     lark: str | None = None,
     constraint: Constraint | None = None,
     repetition_penalty: float | None = None,
+    token_healing: bool | None = None,
 ) -> Expression:
     """Generate text into the variable `name`; what is None comes from the run's defaults.
 
@@ -63,8 +64,10 @@ def gen(
 
     With `choices` this is a `select`, of whose sampling only `temperature` applies, by default 0. With `n` > 1 the
     variable is a list of `n` values, and the state's text goes on with the first. `seed` is a 64-bit key of the noise,
-    by default the run's. Raises `InvalidArgument`, and `GrammarError` for a `regex` or a `type` that no grammar can be
-    held to.
+    by default the run's. With `token_healing` the model may write the last tokens of the text before anew, as longer
+    ones that reach into the value: "://" after "http", where the text ends in "http:". The text stays what it is, and
+    none of it is in the value. Raises `InvalidArgument`, and `GrammarError` for a `regex` or a `type` that no grammar
+    can be held to.
     """
     if choices is not None:
         check_at_most_one(
@@ -106,6 +109,7 @@ def gen(
             "seed": seed,
             "logit_bias": logit_bias,
             "repetition_penalty": repetition_penalty,
+            "token_healing": token_healing,
         }
     )
     if type is not None:

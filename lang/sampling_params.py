@@ -1,15 +1,23 @@
 """SamplingParams: how one generation picks and ends its tokens, checked when it is made."""
 
-import math
 import re
+import sys
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from .errors import InvalidArgument
 
 _MAX_LOGIT_BIAS = 1e30
 """Further from 0 than any logit, and far enough from the end of float32 that a sum of the two stays finite."""
+
+
+_MAX_TOP_K = 2**31 - 1
+
+NUMBER_KEYS = Meta(extra_json_schema={"propertyNames": {"pattern": "^(0|[1-9][0-9]{0,8})$"}})
+"""Numbers as the keys of an object, for a JSON Schema of it."""
 
 
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +43,14 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     repetition_penalty: float = 1.0
-    logit_bias: Mapping[int, float] = {}
+    logit_bias: Annotated[Mapping[int, float], NUMBER_KEYS] = {}
     seed: int | None = None
     """64-bit key of the noise. None: the branch's own seed."""
+
+    # How it begins
+    token_healing: bool = False
+    """Where a longer token could reach past the end of the text, the model writes the text's last tokens anew, so that
+    it may take that one. What the text says stays as it is, and no part of it is in the value."""
 
     # When it ends
     stop: tuple[str, ...] = ()
@@ -81,9 +94,9 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
         )
         _check(_is_number(self.top_p) and 0 < self.top_p <= 1, "top_p", "a number in (0, 1]", self.top_p)
         _check(
-            self.top_k is None or (_is_int(self.top_k) and self.top_k >= 1),
+            self.top_k is None or (_is_int(self.top_k) and 1 <= self.top_k <= _MAX_TOP_K),
             "top_k",
-            "an integer >= 1, or None for all tokens",
+            f"an integer from 1 to {_MAX_TOP_K}, or None for all tokens",
             self.top_k,
         )
         _check(_is_number(self.min_p) and 0 <= self.min_p <= 1, "min_p", "a number in [0, 1]", self.min_p)
@@ -131,7 +144,7 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check(is_good: bool, name: str, expected: str, value: object) -> None:

@@ -1,12 +1,13 @@
 """What a client and a server say of programs: the bodies of requests, and the events that come of them, as JSON."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from .events import GenResult, ScoreResult, SelectResult, Timing
 from .ir import Operation
 from .plan import Plan
+from .sampling_params import NUMBER_KEYS
 from .terms import DEFAULT_TERMS, Terms
 
 
@@ -55,7 +56,7 @@ class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     plan: Plan
-    roots: dict[int, int] = {}
+    roots: Annotated[dict[int, int], NUMBER_KEYS] = {}
     """Live branches by the index of the root that goes on with them."""
     seed: int | None = None
     cache_salt: str = ""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..lang.events import Event, TextDelta
 from .request import Ended
@@ -10,9 +10,19 @@ from .request import Ended
 Mailbox = asyncio.Queue[Event | Ended]
 
 Message = TypeVar("Message")
+Letter = TypeVar("Letter", contravariant=True)
 
-_PAUSE_S = 0.01
-"""Text is handed over at most this often, which no reader of a stream can see."""
+
+class Box(Protocol[Letter]):
+    """Where messages are left; an `asyncio.Queue` is one."""
+
+    def put_nowait(self, message: Letter, /) -> None:
+        """Called on the loop."""
+        ...
+
+
+PAUSE_S = 0.01
+"""Text is handed over at most this often, unless told otherwise, which no reader of a stream can see."""
 
 
 class Delivery:
@@ -29,14 +39,15 @@ class Delivery:
                                   put of other than text, or pause is over and text came
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pause_s: float = PAUSE_S) -> None:
         self._loop = loop
-        self._messages: deque[tuple[asyncio.Queue[Any], Any, bool]] = deque()  # (mailbox, message, is_text)
+        self._pause_s = pause_s
+        self._messages: deque[tuple[Box[Any], Any, bool]] = deque()  # (mailbox, message, is_text)
         # Each flag is set before, and read after, what it announces: a message is never left behind without a call.
         self._is_called = False
         self._is_resting = False
 
-    def put(self, mailbox: asyncio.Queue[Message], message: Message, *, is_text: bool | None = None) -> None:
+    def put(self, mailbox: Box[Message], message: Message, *, is_text: bool | None = None) -> None:
         """Bring `message` to a mailbox of the loop. Called on the engine's thread; never blocks.
 
         `is_text`: whether it can wait for the end of a pause; None: a `TextDelta` can.
@@ -63,7 +74,7 @@ class Delivery:
             has_text |= is_text
         if has_text and not self._is_resting:
             self._is_resting = True
-            self._loop.call_later(_PAUSE_S, self._end_pause)
+            self._loop.call_later(self._pause_s, self._end_pause)
 
     def _end_pause(self) -> None:
         self._is_resting = False

@@ -18,10 +18,15 @@ class Detokenizer:
         self,
         token_bytes: Sequence[bytes | None],  # [vocab_size], None for special tokens
         special_text: Callable[[int], str] | None = None,
+        *,
+        num_hidden_bytes: int = 0,
     ) -> None:
-        """`special_text`: how a token without bytes is spelt; None: such tokens give no text."""
+        """`special_text`: how a token without bytes is spelt; None: such tokens give no text. `num_hidden_bytes`: so
+        many at the beginning, which end with a whole character, are no part of the text.
+        """
         self._token_bytes = token_bytes
         self._special_text = special_text
+        self._hidden = [num_hidden_bytes]  # bytes that are still to be hidden after 0, 1, ... tokens, down to 0
         self._decoder = _decoder_of_utf8("replace")
         self._pieces: list[str] = []  # [num_tokens] what `append` returned
         self._ends: list[int] = [0]  # [1 + num_tokens] characters shown after that many tokens
@@ -47,6 +52,10 @@ class Detokenizer:
         """The text that became whole with this token; empty where it ends inside a character."""
         data = self._token_bytes[token_id]
         if data is not None:
+            if self._hidden[-1]:
+                num_hidden = min(self._hidden[-1], len(data))
+                self._hidden.append(self._hidden[-1] - num_hidden)
+                data = data[num_hidden:]
             piece = self._decoder.decode(data)
         elif self._special_text is None:
             piece = ""
@@ -77,6 +86,7 @@ class Detokenizer:
         assert 0 <= num_tokens <= len(self._pieces), f"expected at most {len(self._pieces)} tokens, got {num_tokens}"
         while self._clean_counts[-1] > num_tokens:
             self._clean_counts.pop()
+        del self._hidden[num_tokens + 1 :]
         del self._pieces[num_tokens:], self._ends[num_tokens + 1 :], self._states[num_tokens + 1 :]
         self._decoder.setstate(self._states[-1])
         return self._ends[-1]
@@ -104,6 +114,7 @@ class Detokenizer:
     def copy(self) -> "Detokenizer":
         """One that goes on from here on its own. O(num_tokens)."""
         other = Detokenizer(self._token_bytes, self._special_text)
+        other._hidden = self._hidden.copy()
         other._decoder.setstate(self._decoder.getstate())
         other._pieces = self._pieces.copy()
         other._ends = self._ends.copy()

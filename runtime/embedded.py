@@ -31,6 +31,7 @@ from .local import LocalBackend
 from .local_branch import LocalBranch
 from .local_plan_run import LocalPlanRun
 from .request import Ended, Listener, Request
+from .stop_automaton import stop_automaton
 
 
 class Engine:
@@ -40,8 +41,8 @@ class Engine:
             print(engine.generate("The capital of France is", {"max_new_tokens": 4})["text"])
 
     `model_path` is a Hugging Face folder; None is sprig. The options have SGLang's names: `dtype` ("auto",
-    "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`, `page_size`,
-    `max_total_tokens`, `disable_radix_cache`, `radix_eviction_policy` ("lru", "lfu", "priority"),
+    "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`,
+    `page_size`, `max_total_tokens`, `disable_radix_cache`, `radix_eviction_policy` ("lru", "lfu", "priority"),
     `chunked_prefill_size`, `max_running_requests`, `max_queued_requests`, `max_queued_tokens`, `schedule_policy`
     ("fair-lpm", "fcfs", "lpm", "dfs", "priority"), `random_seed`. For constraints: `max_rollbacks`,
     `max_tokens_taken_back`, `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`,
@@ -278,7 +279,11 @@ class Engine:
 
     def _compile(self, job: Job) -> None:
         for operation in job.operations:
-            if isinstance(operation, Gen) and operation.constraint is not None:
+            if not isinstance(operation, Gen):
+                continue
+            for pattern in operation.params.stop_regex:
+                stop_automaton(pattern)
+            if operation.constraint is not None:
                 self._compiler.compile(operation.constraint)
 
     def _stream(self, job: Job) -> Iterator[Output]:

@@ -1,7 +1,9 @@
 """EngineLink: what event loops need to reach an engine: its thread, its compiler, and a way back for each loop."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -10,19 +12,24 @@ from ..grammar.compiler import GrammarCompiler
 from ..grammar.errors import GrammarError
 from ..grammar.matcher import CompiledGrammar
 from ..grammar.spec import Constraint
-from .delivery import Delivery
+from .delivery import PAUSE_S, Delivery
 from .engine_thread import EngineThread
+from .errors import InvalidRequest
+from .stop_automaton import MAX_KEPT, stop_automaton
 
 
 class EngineLink:
     """Shared by all branches and plans of one engine, whichever loop they live on."""
 
-    def __init__(self, thread: EngineThread, compiler: GrammarCompiler) -> None:
+    def __init__(self, thread: EngineThread, compiler: GrammarCompiler, text_pause_s: float = PAUSE_S) -> None:
+        """`text_pause_s`: see `Delivery`."""
         self.thread = thread
+        self._text_pause_s = text_pause_s
         self._compiler = compiler
         self._compiled: WeakValueDictionary[Constraint, CompiledGrammar] = WeakValueDictionary()
         # Only the compiler's own cache keeps what it compiled alive, so this forgets what that has dropped.
         self._deliveries: dict[asyncio.AbstractEventLoop, Delivery] = {}
+        self._watched: OrderedDict[str, None] = OrderedDict()
         self._lock = Lock()
 
     def delivery(self) -> Delivery:
@@ -32,8 +39,27 @@ class EngineLink:
             delivery = self._deliveries.get(loop)
             if delivery is None:
                 self._deliveries = {each: kept for each, kept in self._deliveries.items() if not each.is_closed()}
-                delivery = self._deliveries[loop] = Delivery(loop)
+                delivery = self._deliveries[loop] = Delivery(loop, self._text_pause_s)
             return delivery
+
+    async def watch_for(self, patterns: Iterable[str]) -> None:
+        """Make the automata of stop regexes on another thread; what is refused is refused again where it is used."""
+        wanted = self.unwatched(patterns)
+        if wanted:
+            await asyncio.to_thread(self._make_automata, wanted)
+
+    def unwatched(self, patterns: Iterable[str]) -> list[str]:
+        """Those of the stop regexes whose automata may not be at hand."""
+        return [each for each in dict.fromkeys(patterns) if each not in self._watched]
+
+    def _make_automata(self, patterns: list[str]) -> None:
+        for pattern in patterns:
+            with suppress(InvalidRequest):
+                stop_automaton(pattern)
+            with self._lock:
+                self._watched[pattern] = None
+                if len(self._watched) > MAX_KEPT // 2:  # well within what is remembered, also if used in another order
+                    self._watched.popitem(last=False)
 
     def compiled(self, constraints: Iterable[Constraint]) -> list[CompiledGrammar] | None:
         """The grammars of all `constraints`, if the engine would have to wait for none of them.

@@ -119,6 +119,9 @@ def _constraint(given: Mapping[str, Any]) -> Constraint | None:
     if choices is not None:
         if isinstance(choices, str) or not isinstance(choices, Sequence):
             raise InvalidRequest(f"choices: expected a list of strings, got {choices!r}")
+        wrong = next((each for each in choices if not isinstance(each, str)), None)
+        if wrong is not None:
+            raise InvalidRequest(f"choices: expected a list of strings, got {wrong!r} in it")
         return Choice(tuple(choices))
     if schema is not None and not isinstance(schema, Mapping | str | bool):
         raise InvalidRequest(f"json_schema: expected a dict or JSON text, got {schema!r}")

@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from ..grammar.open_seam import OpenSeam
 from ..lang.events import Closing, Event, Forked, GenResult, ScoreResult, SelectResult, TextDelta, ValueReady
 from ..lang.ir import DeclareTools, Fork, Gen, Join, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from ..lang.terms import Terms
@@ -255,10 +256,11 @@ class LiveBranches:
         match operation:
             case Gen(params=params) if params.n == 1:
                 self._starter.check_gen(live.branch, operation)
-                self._gen(live, queued, operation)
+                self._gen(live, queued, operation, self._starter.open_seam(live.branch, operation))
             case Gen():
                 self._starter.check_gen(live.branch, operation)
-                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._gen(live, queued, operation))
+                seam = self._starter.open_seam(live.branch, operation)
+                self._activate(live, queued, [ForkTask(live.branch)], lambda: self._gen(live, queued, operation, seam))
             case Select():
                 self._select(live, queued, operation)
             case Score():
@@ -272,7 +274,7 @@ class LiveBranches:
                 self._starter.check_fork(live.branch)
                 self._activate(live, queued, [ForkTask(live.branch)], lambda: self._fork(live, queued, operation))
 
-    def _gen(self, live: LiveBranch, queued: QueuedOperation, operation: Gen) -> None:
+    def _gen(self, live: LiveBranch, queued: QueuedOperation, operation: Gen, seam: OpenSeam | None) -> None:
         name, index, params = operation.name, queued.index, operation.params
         helpers = [self._add_helper(live) for _ in range(params.n - 1)]
         single = msgspec.structs.replace(params, n=1)
@@ -281,8 +283,8 @@ class LiveBranches:
             live.branch.text_since_fork.append(TextPiece(new.text, False))
             self._tell(queued, [TextDelta(index, new.text, name, new.token_ids, new.logprobs, new.forced)])
 
-        tasks = [self._starter.gen(live.branch, operation, single, emit)]
-        tasks += [self._starter.gen(helper.branch, operation, single, _ignore) for helper in helpers]
+        tasks = [self._starter.gen(live.branch, operation, single, emit, seam)]
+        tasks += [self._starter.gen(helper.branch, operation, single, _ignore, seam) for helper in helpers]
 
         def finish() -> None:
             live.branch.seam_start = len(live.branch.token_ids)

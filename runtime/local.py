@@ -7,6 +7,7 @@ from ..grammar.compiler import GrammarCompiler
 from ..lang.backend import Branch
 from ..lang.plan import Plan
 from ..lang.terms import DEFAULT_TERMS, Terms
+from .delivery import PAUSE_S
 from .engine import EngineCore
 from .engine_link import EngineLink
 from .engine_thread import EngineThread
@@ -19,9 +20,10 @@ from .ticket import Ticket
 class LocalBackend:
     """Opens branches and runs plans on an engine thread; see `lang.backend.PlanBackend`."""
 
-    def __init__(self, thread: EngineThread, compiler: GrammarCompiler) -> None:
+    def __init__(self, thread: EngineThread, compiler: GrammarCompiler, text_pause_s: float = PAUSE_S) -> None:
+        """`text_pause_s`: text is handed over at most this often, in seconds; the first of a generation at once."""
         self._thread = thread
-        self._link = EngineLink(thread, compiler)
+        self._link = EngineLink(thread, compiler, text_pause_s)
 
     async def open_branch(
         self, *, seed: int | None = None, cache_salt: str = "", terms: Terms = DEFAULT_TERMS

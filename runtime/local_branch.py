@@ -35,10 +35,13 @@ class LocalBranch:
         return self._ticket
 
     async def run(self, operations: Sequence[Operation]) -> AsyncIterator[Event]:
-        """See `Branch`. Constraints are compiled on another thread first, so that the engine never waits for one.
+        """See `Branch`. Constraints and stop regexes are compiled on another thread first: the engine waits for none.
 
         A constraint that does not compile is raised when the operations before it have run.
         """
+        await self._link.watch_for(
+            pattern for each in operations if isinstance(each, Gen) for pattern in each.params.stop_regex
+        )
         readied = await self._link.compile(
             each.constraint for each in operations if isinstance(each, Gen) and each.constraint is not None
         )

@@ -1,7 +1,7 @@
 """LocalPlanRun: a plan at work on an engine in this process, seen from an event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -13,6 +13,7 @@ from ..lang.plan import Plan, Ref
 from ..lang.terms import Terms
 from .engine import EngineCore
 from .engine_link import EngineLink
+from .joined_text import Told, in_pieces
 from .local_branch import LocalBranch
 from .plan_request import BranchOpened, PlanItem, PlanRequest
 from .program import Program
@@ -22,7 +23,7 @@ from .ticket import Ticket
 class LocalPlanRun:
     """See `lang.backend.PlanRun`. The whole plan is one message to the engine's thread.
 
-    Where constraints are not compiled yet, they are compiled on another thread before that.
+    Where constraints and stop regexes are not compiled yet, they are compiled on another thread before that.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class LocalPlanRun:
         tickets = [branch.ticket for branch in roots.values() if isinstance(branch, LocalBranch)]
         self._ticket: Ticket | None = min(tickets, key=lambda ticket: ticket.arrival, default=None)
         self._delivery = link.delivery()
-        self._arrived: asyncio.Queue[list[PlanItem]] = asyncio.Queue()
+        self._arrived = _PlanMailbox()
+        self._begun: set[tuple[int, int]] = set()
+        """Generations, by (branch, operation), of which text has come; of the engine's thread."""
         self._num_open = len(plan.branches)
         self._program: Future[Program] | None = None
         self._compiling: asyncio.Task[None] | None = None
@@ -57,9 +60,15 @@ class LocalPlanRun:
             for place, operation in plan.values()
             if isinstance(operation, Gen) and operation.constraint is not None
         }
+        self._stops = [
+            pattern
+            for _, operation in plan.values()
+            if isinstance(operation, Gen)
+            for pattern in operation.params.stop_regex
+        ]
         grammars = link.compiled(self._constraints.values())
         self._grammars = grammars or []
-        if grammars is not None:
+        if grammars is not None and not link.unwatched(self._stops):
             self._start({})
         else:
             self._compiling = asyncio.get_running_loop().create_task(self._compile_and_start())
@@ -69,26 +78,71 @@ class LocalPlanRun:
         """See `PlanRun`."""
         return self._branches
 
-    async def events(self) -> AsyncGenerator[tuple[int, Event | BranchEnded], None]:
+    async def events(self) -> AsyncGenerator[Told, None]:
         """See `PlanRun`. Leaving early closes the branches that the plan opened, too."""
         try:
             while self._num_open:
-                for index, item in await self._arrived.get():
-                    if isinstance(item, BranchOpened):
-                        assert self._ticket is not None, "a plan has its ticket before it opens a branch"
-                        self._branches[index] = LocalBranch(item.branch_id, self._link, self._ticket)
-                        continue
-                    self._num_open -= isinstance(item, BranchEnded)
-                    yield index, item
+                for told in self._take_in(await self._arrived.get()):
+                    self._num_open -= isinstance(told[1], BranchEnded)
+                    yield told
+        finally:
+            if self._num_open:
+                self._cancel()
+
+    async def deliver(self, receive: Callable[[Sequence[Told]], None]) -> None:
+        """`events`, brought to `receive` without a turn of the loop for each, until the plan has ended.
+
+        What comes in one turn of the loop is brought together, the text of a generation in one piece. What `receive`
+        raises ends the plan and is raised. To be cancelled is to leave early.
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        news: list[PlanItem] = []
+
+        def hand_over() -> None:
+            items = news.copy()
+            news.clear()
+            if ended.done():
+                return
+            try:
+                told = in_pieces(self._take_in(items))
+                receive(told)
+                self._num_open -= sum(isinstance(item, BranchEnded) for _, item in told)
+            except Exception as error:  # noqa: BLE001 - raised below
+                ended.set_exception(error)
+                return
+            if not self._num_open:
+                ended.set_result(None)
+
+        def take(items: list[PlanItem]) -> None:
+            if not news:
+                loop.call_soon(hand_over)
+            news.extend(items)
+
+        try:
+            self._arrived.forward(take)
+            await ended
         finally:
             if self._num_open:
                 self._cancel()
 
     # --- inside
 
+    def _take_in(self, items: Sequence[PlanItem]) -> list[Told]:
+        """What of the items is for the reader; branches that have been opened are noted."""
+        told: list[Told] = []
+        for index, item in items:
+            if isinstance(item, BranchOpened):
+                assert self._ticket is not None, "a plan has its ticket before it opens a branch"
+                self._branches[index] = LocalBranch(item.branch_id, self._link, self._ticket)
+            else:
+                told.append((index, item))
+        return told
+
     async def _compile_and_start(self) -> None:
         try:
             self._link.thread.ask(self._take_ticket)  # it arrives now, and its time runs
+            await self._link.watch_for(self._stops)
             readied = await self._link.compile(self._constraints.values())
             self._grammars, refused = readied.grammars, readied.refused
             self._start({place: refused[each] for place, each in self._constraints.items() if each in refused})
@@ -122,7 +176,20 @@ class LocalPlanRun:
 
     def _hear(self, items: list[PlanItem]) -> None:
         """Called on the engine's thread."""
-        self._delivery.put(self._arrived, items, is_text=all(isinstance(item, TextDelta) for _, item in items))
+        can_wait = True
+        for index, item in items:  # all of them, as each may begin a generation
+            can_wait &= self._can_wait(index, item)
+        self._delivery.put(self._arrived, items, is_text=can_wait)
+
+    def _can_wait(self, index: int, item: Event | BranchOpened | BranchEnded) -> bool:
+        """Whether it is text, other than the first of a generation, which somebody waits for."""
+        if not isinstance(item, TextDelta):
+            return False
+        place = index, item.operation_index
+        if item.name is None or place in self._begun:
+            return True
+        self._begun.add(place)
+        return False
 
     def _hear_start(self, program: "Future[Program]") -> None:
         error = program.exception()
@@ -138,6 +205,28 @@ class LocalPlanRun:
         program = self._program
         if program is not None and not self._link.thread.is_closed:
             self._link.thread.tell(partial(_cancel_plan, program))
+
+
+class _PlanMailbox:
+    """Where a delivery leaves what comes of a plan: a queue, until it is forwarded."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[list[PlanItem]] = asyncio.Queue()
+        self._take: Callable[[list[PlanItem]], None] = self._queue.put_nowait
+
+    def put_nowait(self, items: list[PlanItem]) -> None:
+        """Called on the event loop."""
+        self._take(items)
+
+    async def get(self) -> list[PlanItem]:
+        """The next items."""
+        return await self._queue.get()
+
+    def forward(self, take: Callable[[list[PlanItem]], None]) -> None:
+        """From now on `take` gets the items, first those that are here."""
+        while not self._queue.empty():
+            take(self._queue.get_nowait())
+        self._take = take
 
 
 def _cancel_plan(program: "Future[Program]", core: EngineCore) -> None:

@@ -4,12 +4,13 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, groupby
+from itertools import groupby
 
 from ..lang.events import BranchEnded, Closing, Event, Forked, SelectResult, TextDelta, ValueReady
 from ..lang.ir import Fork, Gen, Join, Operation, Select, Text
 from ..lang.plan import Branching, Joining, Ref, Step, Template
 from .errors import DependencyFailed, RequestCancelled
+from .joined_text import joined
 from .live_branches import LiveBranches
 from .plan_check import end_of, name_step, needs_of
 from .plan_request import BranchOpened, PlanItem, PlanRequest
@@ -284,19 +285,8 @@ def _in_pieces(items: Iterable[BranchOpened | TextDelta]) -> Iterator[BranchOpen
     for key, group in groupby(items, _piece_of):
         if key is None:
             yield from group
-            continue
-        deltas = [each for each in group if isinstance(each, TextDelta)]
-        if len(deltas) == 1:
-            yield deltas[0]
-            continue
-        text = "".join(delta.text for delta in deltas)
-        token_ids: list[int] = []
-        forced: list[int] = []
-        for delta in deltas:
-            forced += [len(token_ids) + index for index in delta.forced]
-            token_ids += delta.token_ids
-        logprobs = tuple(chain.from_iterable(delta.logprobs for delta in deltas))
-        yield TextDelta(deltas[0].operation_index, text, deltas[0].name, tuple(token_ids), logprobs, tuple(forced))
+        else:
+            yield joined([each for each in group if isinstance(each, TextDelta)])
 
 
 def _piece_of(item: BranchOpened | TextDelta) -> tuple[int, str | None] | None:

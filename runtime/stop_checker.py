@@ -1,14 +1,8 @@
 """StopChecker: finds where a growing text must end, and how much of it may be shown before."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import interegular
-from interegular.fsm import FSM, State, anything_else
-from interegular.patterns import InvalidSyntax, Unsupported
-
-from ..grammar.notations.regex import parse_regex
-from .errors import InvalidRequest
+from .stop_automaton import START, StopAutomaton, stop_automaton
 
 
 @dataclass(frozen=True)
@@ -24,14 +18,14 @@ class StopChecker:
     """Watches a text for stop strings and stop regexes as it grows.
 
     As soon as a match is found the one that begins first wins; of two that begin together, the one that ends first.
-    A regex runs as a finite automaton with one state per place where a match could have begun, so that its cost per
-    character is bounded by the number of live places, and no backtracking ever runs on what a model wrote.
+    A regex runs as a deterministic automaton of a bounded number of states, from each place where a match could have
+    begun, so that its cost per character is bounded, too, and no backtracking ever runs on what a model wrote.
     """
 
     strings: tuple[str, ...]
     regexes: tuple[str, ...]
     _text: str = ""
-    _threads: list[dict[int, State]] = field(default_factory=list)  # one regex: {start: state}
+    _threads: list[dict[int, int]] = field(default_factory=list)  # one regex: {start: state}
 
     def __post_init__(self) -> None:
         self._automata = [stop_automaton(pattern) for pattern in self.regexes]
@@ -75,43 +69,25 @@ class StopChecker:
         return safe
 
 
-@lru_cache(maxsize=256)
-def stop_automaton(pattern: str) -> FSM:
-    """The automaton of a stop regex.
+def _advance(automaton: StopAutomaton, threads: dict[int, int], text: str, offset: int) -> tuple[int, int] | None:
+    """Feed `text`, whose first character stands at `offset`; returns (start, end) of the earliest match in it.
 
-    Raises: GrammarError where the pattern is not valid or has look-around or back-references; InvalidRequest where it
-    has what cannot be watched for, as anchors, or matches the empty text, which would end everything at once.
+    Of two threads in one state the later is dropped: both will match, or fail, together, and the earlier start wins.
+    So there are never more threads than states.
     """
-    parse_regex(pattern)
-    try:
-        automaton: FSM = interegular.parse_pattern(pattern).to_fsm().reduce()
-    except (InvalidSyntax, Unsupported) as error:
-        raise InvalidRequest(
-            f"stop_regex: expected a pattern that can be watched for, got {pattern!r}: {error} is not supported there; "
-            "anchors mean nothing in a stop"
-        ) from error
-    if automaton.initial in automaton.finals:
-        raise InvalidRequest(
-            f"stop_regex: expected a pattern that matches at least one character, got {pattern!r}, which matches the "
-            "empty text and would end every generation at once"
-        )
-    return automaton
-
-
-def _advance(automaton: FSM, threads: dict[int, State], text: str, offset: int) -> tuple[int, int] | None:
-    """Feed `text`, whose first character stands at `offset`; returns (start, end) of the earliest match in it."""
     earliest: tuple[int, int] | None = None
     for index, character in enumerate(text):
-        threads[offset + index] = automaton.initial
-        symbol = automaton.alphabet[character if character in automaton.alphabet else anything_else]
-        for start, state in list(threads.items()):
-            after = automaton.map[state].get(symbol)
-            if after is None or not automaton.islive(after):
-                del threads[start]
-            elif after in automaton.finals:
-                del threads[start]
-                match = (start, offset + index + 1)
-                earliest = match if earliest is None else min(earliest, match)
-            else:
-                threads[start] = after
+        threads[offset + index] = START
+        moved: dict[int, int] = {}
+        char_class = automaton.class_of(character)
+        for start, state in threads.items():
+            after = automaton.after(state, char_class)
+            if after is None:
+                continue
+            if not automaton.is_final(after):
+                moved.setdefault(after, start)
+            elif earliest is None or start < earliest[0]:
+                earliest = (start, offset + index + 1)
+        threads.clear()
+        threads.update((start, state) for state, start in moved.items())
     return earliest

@@ -15,6 +15,9 @@ from .json_object import JsonObject
 
 _SPACE = "▁"  # how SentencePiece writes a space
 
+_MAX_LOCKED_CHARS = 2_000
+"""A text that is read with the interpreter's lock held; this many take about a millisecond."""
+
 
 class Tokenizer:
     """A tokenizer.json of the `tokenizers` library, with the rules of a text that grows piece by piece.
@@ -119,7 +122,11 @@ class Tokenizer:
 
     @staticmethod
     def _ids(tokenizer: tokenizers.Tokenizer, text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+        if len(text) <= _MAX_LOCKED_CHARS:
+            return list(tokenizer.encode(text, add_special_tokens=False).ids)
+        # `encode` keeps the interpreter's lock for as long as it takes; this does not, and other threads go on.
+        (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        return list(encoding.ids)
 
     # The setting that special tokens are plain text is one of the whole tokenizer, so it has its own copies.
     @cached_property
@@ -151,6 +158,12 @@ class Tokenizer:
     # --- ids -> text
 
     @cached_property
+    def max_token_len(self) -> int:
+        """Bytes of the longest token, special ones included, so the most characters that one token stands for."""
+        special = (len(self.special_text(token_id)) for token_id in self.special_ids)
+        return max(1, *(len(content or b"") for content in self.token_bytes), *special)
+
+    @cached_property
     def token_bytes(self) -> tuple[bytes | None, ...]:
         """The bytes each id adds to a text, [vocab_size]; None for special tokens and rows without a token.
 
@@ -170,9 +183,10 @@ class Tokenizer:
         """How a token without bytes is spelt; empty for a row without a token."""
         return self._at_start.id_to_token(token_id) or ""
 
-    def detokenizer(self, *, skip_special_tokens: bool = True) -> Detokenizer:
-        """A new detokenizer of this vocabulary."""
-        return Detokenizer(self.token_bytes, None if skip_special_tokens else self.special_text)
+    def detokenizer(self, *, skip_special_tokens: bool = True, num_hidden_bytes: int = 0) -> Detokenizer:
+        """A new detokenizer of this vocabulary; `num_hidden_bytes`: at the beginning, which are no part of the text."""
+        special_text = None if skip_special_tokens else self.special_text
+        return Detokenizer(self.token_bytes, special_text, num_hidden_bytes=num_hidden_bytes)
 
     def decode(self, token_ids: Iterable[int], skip_special_tokens: bool = True, *, is_start: bool = False) -> str:
         """The text of the tokens; bytes that are no UTF-8 become U+FFFD.

@@ -105,6 +105,24 @@ def test_every_folder_is_in_the_wheel() -> None:
     assert listed == {"palmette"} | {"palmette." + ".".join(path.relative_to(ROOT).parts) for path in holding}
 
 
+def test_every_file_that_is_no_module_is_in_the_wheel() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    missing = [
+        str(path.relative_to(ROOT))
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+        if not any(
+            path.match(pattern)
+            for pattern in tools["package-data"].get(".".join(("palmette", *path.parent.relative_to(ROOT).parts)), ())
+        )
+    ]
+    assert not missing, missing
+    for package, patterns in tools["package-data"].items():
+        folder = ROOT.joinpath(*package.split(".")[1:])
+        assert not [pattern for pattern in patterns if not list(folder.glob(pattern))], package
+
+
 def test_every_module_says_what_it_holds() -> None:
     for name, path in modules().items():
         docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

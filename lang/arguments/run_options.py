@@ -30,6 +30,7 @@ SAMPLING_OPTIONS = (
     "logprob_start_len",
     "top_logprobs_num",
     "return_text_in_logprobs",
+    "token_healing",
 )
 """What the gens of the program inherit where they do not say otherwise."""
 

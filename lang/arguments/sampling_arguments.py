@@ -28,6 +28,7 @@ class SingleSamplingArguments(TypedDict, total=False):
     seed: int | None
     logit_bias: Mapping[int, float] | None
     repetition_penalty: float | None
+    token_healing: bool | None
 
 
 class SamplingArguments(SingleSamplingArguments, total=False):
@@ -37,6 +38,7 @@ class SamplingArguments(SingleSamplingArguments, total=False):
 
 
 _FIELDS = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens"}
+_FLAGS = ("ignore_eos", "return_logprob", "return_text_in_logprobs", "skip_special_tokens", "token_healing")
 
 
 def set_fields(arguments: Mapping[str, object]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ def _own_form(name: str, value: object) -> object:
         if not isinstance(value, Mapping):
             raise InvalidArgument(name, "a mapping from token id to bias", value)
         return dict(value)
-    if name in ("ignore_eos", "return_logprob", "return_text_in_logprobs") and not isinstance(value, bool):
+    if name in _FLAGS and not isinstance(value, bool):
         raise InvalidArgument(name, "True or False", value)
     return value
 

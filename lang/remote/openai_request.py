@@ -23,8 +23,8 @@ _VLLM_FIELDS = {
     "skip_special_tokens": "skip_special_tokens",
     "stop_token_ids": "stop_token_ids",
 }
-_NEVER = ("stop_regex", "return_logprob", "logprob_start_len")
-"""They want what no endpoint tells: token ids, or to be watched."""
+_NEVER = ("stop_regex", "return_logprob", "logprob_start_len", "token_healing")
+"""They want what no endpoint tells, token ids; to be watched; or the prompt's own tokens changed."""
 
 
 def gen_fields(gen: Gen, dialect: Dialect, seed: int | None) -> dict[str, Any]:

@@ -87,6 +87,10 @@ FLAGS: tuple[Flag, ...] = (
     Flag("max-plan-branches", "programs.max_plan_branches", "limits", "branches of one program"),
     Flag("max-live-branches", "programs.max_live_branches", "limits", "branches that clients hold open"),
     Flag("branch-lease-seconds", "programs.branch_lease_s", "limits", "an idle one is closed after", "seconds"),
+    Flag("max-stored-responses", "responses.max_responses", "limits", "responses that are kept to be asked for again"),
+    Flag("max-stored-bytes", "responses.max_bytes", "limits", "all that is kept of them", "bytes"),
+    Flag("stored-response-seconds", "responses.ttl_s", "limits", "one that is not used is forgotten after", "seconds"),
+    Flag("max-background-responses", "responses.max_background", "limits", "responses at work in the background"),
     Flag(
         "default-max-completion-tokens",
         "defaults.max_completion_tokens",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ...grammar.matcher import CompiledGrammar
+from ...grammar.open_seam import OpenSeam
 from ...kernels.token_bitmask import forbid_tokens
 from ...lang.events import FinishReason, GenResult, TokenLogprob
 from ...lang.sampling_params import SamplingParams
@@ -17,6 +18,7 @@ from ..detokenizer import Detokenizer
 from ..errors import ConstraintDeadEnd
 from ..filled_mask import FilledMask
 from ..output_check import OutputCheck
+from ..prefix import shared_len
 from ..sampler import SampledToken, SampleRow
 from ..stop_checker import StopChecker, StopMatch
 from .choice_points import ChoicePoints
@@ -39,6 +41,10 @@ class GenTask(Task):
     token tried there is banned, and as the noise belongs to the place, the next best is taken. So the tokens are those
     of a depth-first search, and depend on nothing but text, seed and constraint. Text that may still be taken back is
     not shown.
+
+    Where the seam before it is healed, the first tokens are sampled in place of those that were taken back (`seam`).
+    The value begins where the text ended: with the token that spans that place, which is the value's first, or after
+    the text's own tokens. What lies before is prompt again, in every count and report.
     """
 
     branch: Branch
@@ -52,13 +58,16 @@ class GenTask(Task):
     input_scores: TapeScores | None = None
     rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET
     output_check: OutputCheck | None = None
+    seam: OpenSeam | None = None
 
     token_ids: list[int] = field(default_factory=list)
+    """All that were sampled and stand, those before the value included."""
     finish_reason: FinishReason | None = None
 
     def __post_init__(self) -> None:
         self.start = len(self.branch.token_ids)
         self.seed = self.branch.seed if self.params.seed is None else self.params.seed
+        self._seam_ids = list(self.seam.token_ids) if self.seam else []
         self._matcher = self.grammar.new_matcher() if self.grammar else None
         self._counts: Counter[int] = Counter()
         self._text = ""
@@ -68,7 +77,7 @@ class GenTask(Task):
         self._choice_points = ChoicePoints(self.rollback_budget)
         self._mask: FilledMask | None = None  # of the token being sampled
         self._forced: list[int] = []
-        self._log_masses: list[float] = []  # [num_tokens] under a constraint
+        self._log_masses: list[float] = []  # [num_tokens] under a constraint; 0 while a seam decides, too
         has_stops = bool(self.params.stop or self.params.stop_regex)
         self._stops = StopChecker(self.params.stop, self.params.stop_regex) if has_stops else None
         self._logprobs: list[TokenLogprob] = []
@@ -109,12 +118,15 @@ class GenTask(Task):
 
     @property
     def wants_mask(self) -> bool:
-        """Whether a constraint is at work."""
-        return self._matcher is not None and self.finish_reason is None
+        """Whether a constraint or a seam is at work."""
+        return (self._matcher is not None or self._is_at_seam) and self.finish_reason is None
 
     def fill_mask(self, row: Tensor) -> bool:
-        """What the constraint allows, less what led to dead ends from here. See `Task`."""
-        assert self._matcher is not None, "a mask was wanted without a constraint"
+        """What constraint and seam allow, less what led to dead ends from here. See `Task`."""
+        if self._matcher is None:
+            assert self.seam is not None, "a mask was wanted without a constraint"
+            row.copy_(self.seam.rows[len(self.token_ids)])
+            return True
         is_restricted = self._matcher.fill_bitmask(row)
         banned = self._choice_points.banned_token_ids()
         forbid_tokens(row, banned)
@@ -135,11 +147,11 @@ class GenTask(Task):
             if mask.num_allowed == 0:
                 self._go_back()
                 return None
-            banned = self._banned_under_constraint()
+            banned = () if self._is_at_seam else self._banned_under_constraint()
             if banned and self._allows_only(mask, banned):
                 self._finish("stop", None)
                 return None
-        elif len(self.token_ids) < self.params.min_new_tokens:
+        elif self._num_value_tokens < self.params.min_new_tokens:
             banned = frozenset(self.eos_token_ids) | self._ends
         return SampleRow(
             params=self.params,
@@ -159,6 +171,7 @@ class GenTask(Task):
     def receive_token(self, token: SampledToken) -> None:
         """Take the sampled token."""
         token_id = token.token_id
+        was_at_seam = self._is_at_seam
         self.token_ids.append(token_id)
         if self.params.return_logprob:
             text = self.token_text(token_id) if self.params.return_text_in_logprobs else None
@@ -166,13 +179,14 @@ class GenTask(Task):
         if self._mask is not None:
             if self._mask.num_allowed == 1:
                 self._forced.append(len(self.token_ids) - 1)
-            self._log_masses.append(token.masked_log_mass or 0.0)
+            self._log_masses.append(0.0 if was_at_seam else token.masked_log_mass or 0.0)
             self._choice_points.add(had_choice=self._mask.num_allowed > 1)
             self._mask = None
-        if self._ends_text(token_id):
+        if not was_at_seam and self._ends_text(token_id):
             self._finish("stop", token_id)
             return
-        self._counts[token_id] += 1
+        if self._num_value_tokens:
+            self._counts[token_id] += 1
         if self._is_penalised:
             self._seen.add(token_id)
         self.branch.append([token_id])
@@ -185,7 +199,7 @@ class GenTask(Task):
             return
         if self._matcher is not None and self._matcher.is_terminated:
             self._finish("stop", None)
-        elif len(self.token_ids) >= self.params.max_new_tokens or len(self.branch.token_ids) >= self.context_len:
+        elif self._num_value_tokens >= self.params.max_new_tokens or len(self.branch.token_ids) >= self.context_len:
             self._finish("length", None)
 
     def result(self, cached_tokens: int) -> GenResult:
@@ -196,20 +210,48 @@ class GenTask(Task):
         assert self.finish_reason is not None, self.token_ids
         if self.output_check is not None and self.finish_reason.type == "stop":
             self.output_check.check(self._text, self.branch.token_ids[self.start :])
+        num_before = self._num_before
         return GenResult(
             text=self._text,
-            token_ids=tuple(self.token_ids),
+            token_ids=tuple(self.token_ids[num_before:]),
             finish_reason=self.finish_reason,
-            prompt_tokens=self.start,
+            prompt_tokens=self.start + num_before,
             cached_tokens=cached_tokens,
             seed=self.seed,
-            output_logprobs=tuple(self._logprobs) if self.params.return_logprob else None,
-            input_logprobs=self.input_scores.result() if self.input_scores else None,
-            forced=tuple(self._forced),
+            output_logprobs=tuple(self._logprobs[num_before:]) if self.params.return_logprob else None,
+            input_logprobs=self._input_logprobs(num_before),
+            forced=tuple(index - num_before for index in self._forced if index >= num_before),
             masked_log_mass=sum(self._log_masses) if self.grammar is not None else None,
             num_rollbacks=self._choice_points.num_rollbacks,
             num_tokens_taken_back=self._choice_points.num_tokens_taken_back,
         )
+
+    # --- the seam
+
+    @property
+    def _num_before(self) -> int:
+        """How many of the tokens are the text's own again; the value begins with the next."""
+        return shared_len(self.token_ids, self._seam_ids)
+
+    @property
+    def _num_value_tokens(self) -> int:
+        return len(self.token_ids) - self._num_before
+
+    @property
+    def _is_at_seam(self) -> bool:
+        """Whether the next token stands, or begins, before the place where the text ended."""
+        return len(self.token_ids) < len(self._seam_ids) and not self._num_value_tokens
+
+    def _input_logprobs(self, num_before: int) -> tuple[TokenLogprob, ...] | None:
+        """Of the prompt: of what was kept of it, and of what was written again."""
+        if self.input_scores is None:
+            return None
+        first = max(0, (self.params.logprob_start_len or 0) - self.start)
+        return (*self.input_scores.result(), *self._logprobs[first:num_before])
+
+    def _cut_off(self, num_kept: int) -> list[int]:
+        """What is missing of the text before the value where only the first `num_kept` tokens are kept."""
+        return self._seam_ids[num_kept:] if num_kept <= self._num_before else []
 
     # --- going back
 
@@ -235,7 +277,7 @@ class GenTask(Task):
             self._forced.pop()
         self.branch.truncate(self.start + num_kept)
         self.branch.keep_one_pending()
-        self._counts = Counter(self.token_ids)
+        self._counts = Counter(self.token_ids[self._num_before :])
         if self._is_penalised:
             self._seen = set(self.branch.token_ids)
         text_len = self.detokenizer.take_back(num_kept)
@@ -252,7 +294,7 @@ class GenTask(Task):
     def _banned_under_constraint(self) -> Collection[int]:
         # The grammar allows end-of-text only where the constraint is complete. What else would end the text there
         # is kept from doing so by `ignore_eos` and `min_new_tokens`, as long as the grammar can go on.
-        if self.params.ignore_eos or len(self.token_ids) < self.params.min_new_tokens:
+        if self.params.ignore_eos or self._num_value_tokens < self.params.min_new_tokens:
             return self.eos_token_ids
         return ()
 
@@ -276,7 +318,7 @@ class GenTask(Task):
         self._text += text
         num_safe = len(self._text)
         if self._stops is not None:
-            match = self._stops.append(text, is_armed=len(self.token_ids) >= self.params.min_new_tokens)
+            match = self._stops.append(text, is_armed=self._num_value_tokens >= self.params.min_new_tokens)
             if match is not None and self._stop_at(match):
                 return
             num_safe = self._stops.num_safe()
@@ -289,10 +331,12 @@ class GenTask(Task):
         """Cut text and tape where a stop begins; False where a constraint would be left incomplete."""
         text_len = match.start
         num_kept, rest = self.detokenizer.cut(text_len)
-        if self.grammar is not None and (rest or not self._is_complete(self.token_ids[:num_kept])):
+        cut_off = self._cut_off(num_kept)
+        if self.grammar is not None and (rest or not self._is_complete(self.token_ids[:num_kept] + cut_off)):
             return False
         self._text = self._text[:text_len]
         self.branch.truncate(self.start + num_kept)
+        self.branch.append(cut_off)
         if rest:
             self.branch.buffer.append(TextPiece(rest, None))
         self._emit(text_len, len(self.token_ids))
@@ -313,7 +357,7 @@ class GenTask(Task):
     def _emit(self, text_len: int, num_tokens: int) -> None:
         """Show the text up to there, and tell of the first `num_tokens` tokens."""
         if text_len > self._num_emitted:
-            first = self._num_tokens_emitted
+            first = max(self._num_tokens_emitted, self._num_before)
             forced = self._forced[bisect_left(self._forced, first) : bisect_left(self._forced, num_tokens)]
             self.emit(
                 Emitted(

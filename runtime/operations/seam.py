@@ -1,7 +1,10 @@
 """The seam: how text that is added changes the tokens just before it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ...grammar.matcher import CompiledGrammar
+from ...grammar.open_seam import OpenSeam, open_seam
+from ...grammar.vocabulary import Vocabulary
 from ..branch import Branch
 from ..prefix import shared_len
 from ..tokenizer import Tokenizer
@@ -54,3 +57,23 @@ def heal(branch: Branch, tokenizer: Tokenizer, choices: Sequence[str]) -> tuple[
         # A choice needs a token before it that predicts its first one.
         return len(branch.token_ids), [tokenizer.encode(choice, has_special=False) for choice in choices]
     return tail_start + num_kept, [token_ids[num_kept:] for token_ids in whole]
+
+
+def take_back(
+    branch: Branch, vocabulary: Vocabulary, grammar: CompiledGrammar | None, banned: Collection[int]
+) -> OpenSeam | None:
+    """Cut the tape where a generation could write a longer token over its end; None, and no cut, where it could not.
+
+    At most 8 tokens are taken back, and only tokens that came from text: none that is special, none that was given by
+    its id or written by the model, nor the first of a text, which nothing could be written after. `grammar` and
+    `banned`: see `open_seam`.
+    """
+    token_ids, texts = branch.token_ids, vocabulary.text_tokens
+    start = len(token_ids)
+    first = max(branch.seam_start, start - _MAX_TAIL_TOKENS, 1)
+    while start > first and texts[token_ids[start - 1]]:
+        start -= 1
+    seam = open_seam(token_ids[start:], vocabulary, grammar, banned)
+    if seam is not None:
+        branch.truncate(len(token_ids) - len(seam.token_ids))
+    return seam

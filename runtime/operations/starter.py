@@ -4,6 +4,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ...grammar.compiler import GrammarCompiler
+from ...grammar.healed_grammar import HealedGrammar
+from ...grammar.matcher import CompiledGrammar
+from ...grammar.open_seam import OpenSeam
 from ...lang.events import Event, TextDelta
 from ...lang.ir import DeclareTools, Gen, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from ...lang.sampling_params import SamplingParams
@@ -12,12 +15,12 @@ from ..chat_template import ChatTemplate, ChatWalk
 from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
 from ..errors import ChatTemplateError, EmptyPrompt, InvalidRequest, RequestTooLong
 from ..output_check import OutputCheck
-from ..stop_checker import stop_automaton
+from ..stop_automaton import stop_automaton
 from ..tokenizer import Tokenizer
 from .emitted import Emitted
 from .gen import GenTask
 from .scoring import ScoreTask, TapeScores
-from .seam import flush_buffer, heal
+from .seam import flush_buffer, heal, take_back
 from .select import SelectTask
 
 
@@ -71,7 +74,7 @@ class Starter:
         for token_id in operation.token_ids:
             self._check_token_id("input_ids", token_id)
         events = self._close_turn(branch, index)
-        flush_buffer(branch, self._tokenizer)
+        self._flush(branch)
         branch.append(list(operation.token_ids))
         branch.seam_start = len(branch.token_ids)
         text = self._tokenizer.decode(list(operation.token_ids), skip_special_tokens=False)
@@ -107,7 +110,7 @@ class Starter:
     def prepare(self, branch: Branch, index: int) -> list[Event]:
         """Close the turn if it has ended, and bring the tape up to date, for an operation that needs its tokens."""
         events = self._close_turn(branch, index)
-        flush_buffer(branch, self._tokenizer)
+        self._flush(branch)
         return events
 
     # --- tasks; the branch has been prepared
@@ -131,8 +134,22 @@ class Starter:
         if branch.token_ids:
             self._check_len(branch, 0)
 
-    def gen(self, branch: Branch, operation: Gen, params: SamplingParams, emit: Callable[[Emitted], None]) -> GenTask:
-        """One sample of a generation."""
+    def open_seam(self, branch: Branch, operation: Gen) -> OpenSeam | None:
+        """Take back the last tokens of the text, where the generation heals its seam and there is anything to heal."""
+        if not operation.params.token_healing:
+            return None
+        grammar = None if operation.constraint is None else self.compiler.compile(operation.constraint)
+        return take_back(branch, self.compiler.vocabulary, grammar, operation.params.stop_token_ids)
+
+    def gen(
+        self,
+        branch: Branch,
+        operation: Gen,
+        params: SamplingParams,
+        emit: Callable[[Emitted], None],
+        seam: OpenSeam | None = None,
+    ) -> GenTask:
+        """One sample of a generation. `seam`: what was taken back of the text before it."""
         scores = None
         if params.return_logprob and params.logprob_start_len is not None:
             start = min(params.logprob_start_len, len(branch.token_ids))
@@ -141,29 +158,36 @@ class Starter:
             )
             _recompute_from(branch, scores)
         branch.keep_one_pending()
-        grammar, output_check = None, None
+        grammar: CompiledGrammar | None = None
+        output_check = None
         if operation.constraint is not None:
             grammar = self.compiler.compile(operation.constraint)
+            if seam is not None:
+                grammar = HealedGrammar(grammar, seam, self.compiler.vocabulary)
             output_check = OutputCheck(operation.constraint, grammar) if self._is_output_validated else None
         return GenTask(
             branch=branch,
             params=params,
             eos_token_ids=self._eos_token_ids,
             context_len=self._limits.context_len,
-            detokenizer=self._tokenizer.detokenizer(skip_special_tokens=params.skip_special_tokens),
+            detokenizer=self._tokenizer.detokenizer(
+                skip_special_tokens=params.skip_special_tokens,
+                num_hidden_bytes=len(seam.rests[0]) if seam is not None else 0,
+            ),
             grammar=grammar,
             token_text=self._token_text,
             emit=emit,
             input_scores=scores,
             rollback_budget=self._rollback_budget,
             output_check=output_check,
+            seam=seam,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:
         """Append the text of a score and find its log-probabilities."""
         start = len(branch.token_ids)
         events = self._append_text(branch, operation.text, False, index)
-        flush_buffer(branch, self._tokenizer)
+        self._flush(branch)
         branch.seam_start = len(branch.token_ids)
         self._check_len(branch, 0)
         scores = TapeScores(branch, start, len(branch.token_ids), with_text=self._token_text)
@@ -210,6 +234,18 @@ class Starter:
                 )
             branch.chat = self._chat_template.walk()
         return branch.chat
+
+    def _flush(self, branch: Branch) -> None:
+        """Tokenise the text that waits, unless it is sure not to fit: all others would wait until it was read."""
+        max_token_len = self._tokenizer.max_token_len
+        num_chars = sum(len(piece.text) for piece in branch.buffer)
+        if num_chars > self._limits.context_len * max_token_len:
+            hint = "shorten the prompt, leaving room for at least one token"
+            num_tokens = num_chars // max_token_len
+            raise RequestTooLong(
+                "the text, at the least,", num_tokens, "the model's context", self._limits.context_len, hint
+            )
+        flush_buffer(branch, self._tokenizer)
 
     def _check_len(self, branch: Branch, num_more: int) -> None:
         num_tokens = len(branch.token_ids)

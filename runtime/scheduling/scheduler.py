@@ -248,7 +248,7 @@ class Scheduler:
         self._wait(row)
 
     def _run_alone(self) -> None:
-        """Take everyone's pages, and let one row go on with pages of its own only: as it was checked to fit the pool."""
+        """Take everyone's pages; one row goes on, with pages of its own only: so it was checked to fit the pool."""
         row = self.first_to_go_on
         if row is None:
             return

@@ -18,6 +18,7 @@ from ..errors import (
     RequestCancelled,
     RequestTooLong,
 )
+from .process.errors import EngineNotStarted, EngineRestarted, FrameTooLong, SlowReader
 
 ErrorType = Literal[
     "invalid_request_error",
@@ -31,6 +32,8 @@ ErrorType = Literal[
 
 _MAX_MESSAGE_LEN = 600
 _MAX_RETRY_AFTER_S = 30
+_RESTART_S = 2
+"""About how long a model takes to be loaded again."""
 
 
 class ApiError(Exception):
@@ -126,8 +129,19 @@ def api_error(error: BaseException, param: str | None = None) -> ApiError:
             return ApiError(400, str(error), param=param, code="invalid_value")
         case DependencyFailed() if error.__cause__ is not None:
             return api_error(error.__cause__, param)
-        case EngineClosed():
+        case FrameTooLong():
+            message = (
+                f"the request, or what it asks for, is larger than {error.max_frame_len} bytes; ask for less at once"
+            )
+            return ApiError(413, message, param=param, code="request_too_large")
+        case EngineRestarted():
+            message = "the engine is being started again, and what was in it is lost; send the request again"
+            return ApiError(503, message, type="server_error", code="engine_restarted", retry_after_s=_RESTART_S)
+        case EngineClosed() | EngineNotStarted():
             return ApiError(503, "the engine is not running", type="server_error", code="engine_down", retry_after_s=5)
+        case SlowReader():
+            message = "what the request wrote was not read as fast as it came; read faster, or ask for less"
+            return ApiError(499, message, type="server_error", code="slow_reader")
         case RequestCancelled() | BranchClosed():
             return ApiError(499, "the request was cancelled", type="server_error", code="cancelled")
         case EngineError():

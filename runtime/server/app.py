@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .api_error import ApiError, ErrorType, api_error
-from .bodies import take_schemas
 from .dashboard import routes as dashboard_routes
 from .door import Door
 from .keys import Keys
 from .metrics import exposition
+from .metrics.response_counter import ResponseCounter
 from .native import decisions, generate, info, tokenize
 from .observed_parts import observed
 from .openai import chat, completions, embeddings, models, render
 from .openai.responses import routes as response_routes
+from .openapi_document import finished
 from .parts import ServerParts
 from .programs import routes as program_routes
 from .work import ClientGone
@@ -59,6 +60,7 @@ def create_app(parts: ServerParts) -> FastAPI:
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
         )
+    app.add_middleware(ResponseCounter, counter=parts.observation.metrics.http_responses)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(ClientGone, _answer_nobody)
     for kind in (ApiError, ValueError, Exception):
@@ -67,7 +69,7 @@ def create_app(parts: ServerParts) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = take_schemas(plain_openapi())
+            app.openapi_schema = finished(plain_openapi())
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to change it

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,13 +14,13 @@ from .work import ClientGone
 
 T = TypeVar("T")
 
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*?)`(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _WRONG = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|([\[{])|([\]}])', re.DOTALL)
 
 SCHEMAS_KEY = "x-palmette-schemas"
-"""Where `documented` leaves the schemas that its own refers to; `create_app` moves them to the components."""
+"""Where `documented` leaves the schemas that its own refers to; `openapi_document` moves them to the components."""
 
 
 async def read_body(
@@ -84,28 +84,25 @@ def check_free_json(name: str, raw: bytes, limits: LimitSettings) -> None:
             raise refused(name, f"at most {limits.max_nesting} levels of arrays and objects", "more")
 
 
-def documented(body_type: type[Any]) -> dict[str, Any]:
-    """`openapi_extra` of a route whose body is read by `read_body`."""
-    (schema,), components = msgspec.json.schema_components([body_type], ref_template="#/components/schemas/{name}")
-    return {
+def documented(
+    body_type: type[Any], reply_type: type[Any] | None = None, *, may_stream: bool = False
+) -> dict[str, Any]:
+    """`openapi_extra` of a route whose body is read by `read_body`.
+
+    reply_type: of its JSON, where that is a struct. may_stream: it may answer with events instead.
+    """
+    types = [body_type] if reply_type is None else [body_type, reply_type]
+    (schema, *replies), components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    content: dict[str, Any] = {}
+    if replies:
+        content["application/json"] = {"schema": replies[0]}
+    if may_stream:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    document: dict[str, Any] = {
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         SCHEMAS_KEY: components,
     }
-
-
-def take_schemas(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Move what `documented` left in the routes to the components of the whole, which is changed and returned."""
-    components = openapi.setdefault("components", {}).setdefault("schemas", {})
-    for operation in _operations(openapi):
-        components.update(operation.pop(SCHEMAS_KEY, {}))
-    return openapi
-
-
-def _operations(openapi: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for path in openapi.get("paths", {}).values():
-        for operation in path.values():
-            if isinstance(operation, dict):
-                yield operation
+    return {**document, "responses": {"200": {"content": content}}} if content else document
 
 
 def _too_long(limits: LimitSettings) -> ApiError:

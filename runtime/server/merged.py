@@ -14,8 +14,14 @@ _MAX_HELD = 256
 async def merged(sources: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
     """(number of the stream, its item), in order per stream; to be read under `contextlib.aclosing`.
 
-    Each is read by a task of its own. The first that fails ends the others, and its error is raised.
+    Each is read by a task of its own, unless it is the only one. The first that fails ends the others, and its error is
+    raised.
     """
+    if len(sources) == 1:
+        async with aclosing(sources[0]) as only:
+            async for each in only:
+                yield 0, each
+        return
     # Each stream has room for its end, also where it is given up while all the rest is full.
     arrived: asyncio.Queue[tuple[int, T] | Exception | None] = asyncio.Queue(_MAX_HELD + len(sources))
     room = asyncio.Semaphore(_MAX_HELD)

@@ -16,6 +16,7 @@ class Parameter:
     verdict: Verdict
     reason: str
     """What it does, or why it is not taken."""
+    place: Literal["body", "query"] = "body"
 
 
 def refusals(parameters: Iterable[Parameter]) -> Mapping[str, str]:

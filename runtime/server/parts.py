@@ -46,6 +46,8 @@ class ServerParts:
     """What the server is working on."""
     tree: Callable[[int, int], Awaitable[TreeSnapshot]] | None = None
     """The radix tree, for the dashboard: (nodes at most, tokens shown of each). None: it cannot be had."""
+    num_restarts: Callable[[], int] = lambda: 0
+    """How often the engine was started again."""
     observation: Observation = field(default_factory=Observation)
     """What is noted of its work: metrics, and what the dashboard lists."""
 

@@ -1,7 +1,11 @@
 """sampling_params, request_terms: from a body's fields to what the engine takes, within the server's limits."""
 
+from collections.abc import Iterable
+
 from ...lang.sampling_params import SamplingParams
 from ...lang.terms import Terms
+from ..errors import InvalidRequest
+from ..stop_automaton import stop_automaton
 from .api_error import ApiError, refused
 from .request_fields import SamplingFields, TermsFields
 from .settings import DefaultSettings, LimitSettings
@@ -50,6 +54,15 @@ def check_token_ids(params: SamplingParams, vocab_size: int) -> None:
         highest = max(token_ids, default=0)
         if highest >= vocab_size:
             raise refused(name, f"token ids below {vocab_size}", highest)
+
+
+def check_stop_patterns(patterns: Iterable[str], param: str) -> None:
+    """Refuse stop regexes that cannot be watched for within bounds; to be called in a thread. Raises: ApiError."""
+    for pattern in patterns:
+        try:
+            stop_automaton(pattern)
+        except InvalidRequest as error:
+            raise ApiError(400, str(error), param=param, code="invalid_value") from error
 
 
 def num_samples(fields: SamplingFields, limits: LimitSettings, num_prompts: int = 1) -> int:

@@ -98,6 +98,19 @@ class ProgramSettings:
 
 
 @dataclass(frozen=True)
+class StoreLimits:
+    """How much is kept of `/v1/responses`, and for how long; what exceeds it goes, the least recently used first."""
+
+    max_responses: int = 4_096
+    max_bytes: int = 256 * 1024 * 1024
+    """Of conversations and events, as JSON."""
+    ttl_s: float = 24 * 3600.0
+    """Counted from the last use."""
+    max_background: int = 64
+    """Responses that run in the background at the same time; these are not forgotten before they have ended."""
+
+
+@dataclass(frozen=True)
 class ObservingSettings:
     """What is told of the server's work, besides its metrics."""
 
@@ -118,4 +131,5 @@ class ServerSettings:
     process: ProcessSettings = field(default_factory=ProcessSettings)
     defaults: DefaultSettings = field(default_factory=DefaultSettings)
     programs: ProgramSettings = field(default_factory=ProgramSettings)
+    responses: StoreLimits = field(default_factory=StoreLimits)
     observing: ObservingSettings = field(default_factory=ObservingSettings)

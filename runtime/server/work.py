@@ -36,27 +36,10 @@ class Work:
     is_aborted: bool = False
 
 
-class WorkObserver(Protocol):
-    """Is told what becomes of work, on the event loop; must not raise."""
-
-    def work_started(self, work: Work) -> None:
-        """It has been read, and goes to the engine."""
-        ...
-
-    def work_event(self, work: Work, sample: int, event: Event) -> None:
-        """The engine says something of its sample or branch `sample`, from 0."""
-        ...
-
-    def work_ended(self, work: Work, error: BaseException | None) -> None:
-        """It has been answered, or failed by `error`; of one that was given up that is a `CancelledError`."""
-        ...
-
-
 @dataclass(eq=False)
 class RunningWork:
     """All requests being worked on, by their id."""
 
-    observers: list[WorkObserver] = field(default_factory=list)
     _works: dict[str, Work] = field(default_factory=dict)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -77,27 +60,16 @@ class RunningWork:
         work = Work(request_id, endpoint, tenant, asyncio.current_task())
         self._works[request_id] = work
         self._idle.clear()
-        error: BaseException | None = None
-        for observer in self.observers:
-            observer.work_started(work)
         try:
             yield work
-        except BaseException as raised:
-            error = raised
-            if isinstance(raised, asyncio.CancelledError) and work.is_aborted:
-                raise ApiError(499, "the request was aborted", type="server_error", code="aborted") from raised
+        except asyncio.CancelledError as error:
+            if work.is_aborted:
+                raise ApiError(499, "the request was aborted", type="server_error", code="aborted") from error
             raise
         finally:
             del self._works[request_id]
             if not self._works:
                 self._idle.set()
-            for observer in self.observers:
-                observer.work_ended(work, error)
-
-    def saw(self, work: Work, sample: int, event: Event) -> None:
-        """Tell who listens of an event."""
-        for observer in self.observers:
-            observer.work_event(work, sample, event)
 
     def abort(self, request_id: str, *, tenant: str | None = None) -> bool:
         """End a request; whether there was one. `tenant`: only if it is of this key."""

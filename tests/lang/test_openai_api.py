@@ -175,6 +175,7 @@ def bare(s: pm.ProgramState) -> None:
         (in_chat(pm.gen("x", top_k=3)), "got top_k=3"),
         (in_chat(pm.gen("x", return_logprob=True)), "got return_logprob=True"),
         (in_chat(pm.gen("x", stop_regex="a+")), "got stop_regex"),
+        (in_chat(pm.gen("x", token_healing=True)), "got token_healing"),
         (in_chat(pm.score("x", "no")), "got Score"),
         (in_chat(pm.select("x", ["a", "b"], temperature=1.0)), "expected temperature 0"),
         (prefilled, "does not go on with a turn that has begun"),

@@ -44,6 +44,7 @@ SCHEMA = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": 
         {"presence_penalty": math.inf},
         {"repetition_penalty": 0},
         {"ignore_eos": "no"},
+        {"token_healing": 1},
         {"return_logprob": 1},
         {"logprob_start_len": -3},
         {"top_logprobs_num": -1},

@@ -81,8 +81,16 @@ def decide(s: pm.ProgramState) -> None:
     s += f"{one['x']}{two['x']}"
 
 
+@pm.function
+def heal(s: pm.ProgramState) -> None:
+    s += "The capital of France is " + pm.gen("city", max_tokens=4, temperature=0.0, token_healing=True)
+    assert s["city"].startswith("Paris")
+
+
 @pytest.mark.parametrize(
-    ("program", "arguments"), [(tell, {"country": "France"}), (fan_out, {}), (decide, {})], ids=lambda each: str(each)
+    ("program", "arguments"),
+    [(tell, {"country": "France"}), (fan_out, {}), (decide, {}), (heal, {})],
+    ids=lambda each: str(each),
 )
 def test_a_program_gives_the_same_text_there_as_here(
     program: pm.Function, arguments: dict[str, str], endpoint: RuntimeEndpoint, engine: Engine

@@ -249,6 +249,7 @@ def test_constraints_hold(engine: Engine) -> None:
         ({}, InvalidRequest, "neither"),
         ({"prompt": "a", "input_ids": [1]}, InvalidRequest, "both"),
         ({"prompt": "word " * 5000}, RequestTooLong, "context"),
+        ({"prompt": "word " * 500_000}, RequestTooLong, "at the least, is 125000 tokens"),  # it is not even read
         ({"prompt": "a", "sampling_params": {"max_new_tokens": 0}}, InvalidArgument, "max_tokens"),
         ({"prompt": "a", "sampling_params": {"max_new_tokens": -3}}, InvalidArgument, "max_tokens"),
         ({"prompt": "a", "sampling_params": {"temperature": -1}}, InvalidArgument, "temperature"),

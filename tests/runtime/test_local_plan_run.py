@@ -1,7 +1,7 @@
 """Plans over the language's port: one message each, the same answers as branch by branch, and nothing left behind."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from palmette.lang.plan import Branching, Joining, Plan, PlanBranch, Ref, Templa
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import EngineClosed, InvalidRequest
+from palmette.runtime.joined_text import Told
 
 PROMPT = Text("One two three four")
 
@@ -249,5 +250,45 @@ def test_a_branch_is_held_for_a_time_that_can_be() -> None:
                 await branch.hold(float("nan"))
             await branch.close()
             await branch.hold(1.0)
+
+    asyncio.run(main())
+
+
+def test_what_is_delivered_is_what_is_read(engine: Engine) -> None:
+    async def main() -> None:
+        read, delivered = Outcome(), Outcome()
+        for is_delivered, outcome in ((False, read), (True, delivered)):
+            run = engine.run_plan(TREE, {}, seed=7, is_streaming=True)
+
+            def note(told: Sequence[Told], outcome: Outcome = outcome) -> None:
+                for index, item in told:
+                    if isinstance(item, BranchEnded):
+                        outcome.ended[index] = item
+                    else:
+                        outcome.events.append((index, item))
+
+            if is_delivered:
+                await run.deliver(note)
+            else:
+                async for told in run.events():
+                    note([told])
+            for branch in run.branches.values():
+                await branch.close()
+        assert delivered.token_ids == read.token_ids
+        assert delivered.ended == read.ended
+        assert [delivered.text(index) for index in range(3)] == [read.text(index) for index in range(3)]
+
+    asyncio.run(main())
+
+
+def test_who_cannot_take_what_is_delivered_ends_the_plan(engine: Engine) -> None:
+    async def main() -> None:
+        def refuse(_: Sequence[Told]) -> None:
+            raise ValueError("no room")
+
+        run = engine.run_plan(Plan("p", (), (PlanBranch("b", None, (PROMPT, gen("a", 2000))),)), {}, is_streaming=True)
+        with pytest.raises(ValueError, match="no room"):
+            await run.deliver(refuse)
+        assert engine.stats()["num_branches"] == 0
 
     asyncio.run(main())

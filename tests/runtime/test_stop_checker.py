@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from palmette.grammar.errors import GrammarError
 from palmette.runtime.errors import InvalidRequest
-from palmette.runtime.stop_checker import StopChecker, StopMatch, stop_automaton
+from palmette.runtime.stop_automaton import stop_automaton
+from palmette.runtime.stop_checker import StopChecker, StopMatch
 
 TEXTS = st.text("ab1\n", max_size=14)
 

@@ -212,3 +212,14 @@ def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         MissingTokenizer, match=r"expected a byte-level or SentencePiece tokenizer .* got \['WordPiece'\]"
     ):
         Tokenizer.from_folder(tmp_path)
+
+
+def test_a_long_text_has_the_tokens_of_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer(byte_level())
+    text = "the quick <|end|> brown fox\n" * 200
+    for has_special in (True, False):
+        read_without_the_lock = tokenizer.encode(text, has_special=has_special)
+        with monkeypatch.context() as patch:
+            patch.setattr("palmette.runtime.tokenizer._MAX_LOCKED_CHARS", len(text))
+            assert tokenizer.encode(text, has_special=has_special) == read_without_the_lock
+    assert tokenizer.max_token_len >= len("<|end|>")

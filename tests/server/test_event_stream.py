@@ -107,3 +107,39 @@ async def test_a_reader_who_leaves_before_the_first_frame() -> None:
     with pytest.raises(ClientGone):
         await beginning
     assert frames.is_closed
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_a_request_that_is_aborted_says_so_at_the_end(is_begun: bool) -> None:
+    reader, frames = Reader(), Frames([b"data: 1\n\n"], waits=True)
+    stream = await EventStream.begun(Request(SCOPE, reader.receive), frames(), heartbeat_s=60)
+    reading = stream._frames._task
+    if not is_begun:
+        reading.cancel()
+    serving = asyncio.ensure_future(stream(SCOPE, reader.receive, reader.send))
+    if is_begun:
+        await reader.has_frame.wait()
+        reading.cancel()
+    await serving
+    assert b'"code":"aborted"' in reader.bodies[-1]
+    assert frames.is_closed
+
+
+async def test_a_reader_who_takes_nothing_gets_no_heartbeats() -> None:
+    frames, has_room, num_sent = Frames([b"data: 1\n\n"], waits=True), asyncio.Event(), 0
+
+    async def send(message: Any) -> None:
+        nonlocal num_sent
+        num_sent += message["type"] == "http.response.body"
+        if message["type"] == "http.response.body":
+            await has_room.wait()
+
+    reader = Reader()
+    serving = asyncio.ensure_future(EventStream(frames(), heartbeat_s=0.001)(SCOPE, reader.receive, send))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert num_sent == 1
+    has_room.set()
+    reader.gone.set()
+    await serving
+    assert frames.is_closed

@@ -70,3 +70,13 @@ def test_one_that_is_left_ends_all_also_when_nothing_was_read_for_long() -> None
         return sorted(ended)
 
     assert asyncio.run(read()) == [0, 1]
+
+
+def test_the_only_one_is_closed_when_it_is_left() -> None:
+    async def read() -> list[int]:
+        ended: list[int] = []
+        async with aclosing(merged([endless(ended, 0)])) as items:
+            assert (await anext(items))[0] == 0
+        return ended
+
+    assert asyncio.run(read()) == [0]

@@ -1,43 +1,14 @@
 """`palmette serve` as a process: from its banner to its end."""
 
-import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from server_process import serving
 
 from palmette.runtime.cli import main
-
-START_LIMIT_S = 120
-
-
-@contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and its address once it has said it."""
-    command = [sys.executable, "-m", "palmette", "serve", "--port", "0", "--max-total-tokens", "8192", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            found = re.search(r"dashboard +(http://\S+)/dashboard", line)
-            if found is not None:
-                yield process, found[1]
-                break
-        else:
-            pytest.fail("it ended without a word of where it is")
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def children_of(process_id: int) -> set[int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from chooser import Chooser
 from knobs import NAMESPACES, draw_terms
 from limb import Limb
-from random_operations import RandomOperations
+from random_operations import RandomOperations, Wording
 from random_plans import PlanDrawing
 from tiny_language import FAULTY_CONSTRAINTS, WORDING
 from world import World
@@ -19,9 +19,10 @@ MAX_LIMBS = 24
 class EventSource:
     """Draws moves for a world: arrivals whose prompts share and nest prefixes, and all that may befall them."""
 
-    def __init__(self, world: World, chooser: Chooser) -> None:
+    def __init__(self, world: World, chooser: Chooser, wording: Wording = WORDING) -> None:
         self.world = world
         self.chooser = chooser
+        self.wording = wording
         self._prompts: list[tuple[int, ...]] = []
 
     def play(self, num_moves: int) -> None:
@@ -92,7 +93,7 @@ class EventSource:
         """A whole program."""
         if sum(not plan.is_done for plan in self.world.plans) < 6:
             chooser = self.chooser
-            drawing = PlanDrawing(chooser, RandomOperations(chooser, WORDING, is_rich=True))
+            drawing = PlanDrawing(chooser, RandomOperations(chooser, self.wording, is_rich=True))
             prompts = tuple(self._token_prompt() for _ in range(2))
             drawn = drawing.draw(chooser.integer(1, 10), 6, prompts)
             is_streaming = chooser.chance(50)
@@ -173,8 +174,11 @@ class EventSource:
         return None
 
     def _prompt(self) -> Operation:
-        if self.chooser.chance(25):
-            return Text("".join(self.chooser.pick(WORDING.texts) for _ in range(self.chooser.integer(1, 4))) + "b")
+        if self.chooser.chance(self.wording.prompt_percent):
+            return Text(
+                "".join(self.chooser.pick(self.wording.texts) for _ in range(self.chooser.integer(1, 4)))
+                + self.wording.prompt_end
+            )
         return Tokens(self._token_prompt())
 
     def _token_prompt(self) -> tuple[int, ...]:
@@ -184,13 +188,13 @@ class EventSource:
         if self._prompts and chooser.chance(75):
             known = chooser.pick(self._prompts)
             head = known[: chooser.integer(0, len(known))]
-        tail = tuple(chooser.pick(WORDING.token_ids) for _ in range(chooser.pick((0, 1, 2, 3, 5, 8, 13, 34))))
+        tail = tuple(chooser.pick(self.wording.token_ids) for _ in range(chooser.pick((0, 1, 2, 3, 5, 8, 13, 34))))
         prompt = (head + tail)[:120] or (1,)
         self._prompts.append(prompt)
         return prompt
 
     def _operations(self) -> list[Operation]:
-        chooser, operations = self.chooser, RandomOperations(self.chooser, WORDING, is_rich=True)
+        chooser, operations = self.chooser, RandomOperations(self.chooser, self.wording, is_rich=True)
         drawn: list[Operation] = []
         for _ in range(chooser.integer(0, 3)):
             match chooser.pick(("gen", "gen", "gen", "text", "select", "score", "samples", "fork", "tokens")):

@@ -145,10 +145,11 @@ class FaultyTokenizer:
     def __getattr__(self, name: str) -> object:
         return getattr(TOKENIZER, name)
 
-    def detokenizer(self, *, skip_special_tokens: bool = True) -> Detokenizer:
+    def detokenizer(self, *, skip_special_tokens: bool = True, num_hidden_bytes: int = 0) -> Detokenizer:
         """See `Tokenizer`."""
         if self.fuse is None:
-            return TOKENIZER.detokenizer(skip_special_tokens=skip_special_tokens)
-        faulty = FaultyDetokenizer(TOKENIZER.token_bytes, None if skip_special_tokens else TOKENIZER.special_text)
+            return TOKENIZER.detokenizer(skip_special_tokens=skip_special_tokens, num_hidden_bytes=num_hidden_bytes)
+        special_text = None if skip_special_tokens else TOKENIZER.special_text
+        faulty = FaultyDetokenizer(TOKENIZER.token_bytes, special_text, num_hidden_bytes=num_hidden_bytes)
         faulty.fuse, self.fuse = self.fuse, None
         return faulty

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from hash_model import naive_logits
-from naive_generation import Sample, generate
+from naive_generation import Sample, generate, seam_len
 from tiny_language import TOKENIZER, VOCAB_SIZE
 
 from palmette.kernels.philox import branch_path
@@ -94,18 +94,23 @@ class NaiveBranch:
 
     def _gen(self, operation: Gen) -> Outcome:
         branch, context_len = self.branch, self._limits.context_len
+        seam: list[int] = []
+        if operation.params.token_healing:
+            num_kept = len(branch.token_ids) - seam_len(branch.token_ids, branch.seam_start, operation)
+            seam = branch.token_ids[num_kept:]
+            branch.truncate(num_kept)
         paths = [branch.path, *(self._next_path() for _ in range(operation.params.n - 1))]
-        drawn = [generate(branch.token_ids, operation, branch.seed, path, context_len) for path in paths]
+        drawn = [generate(branch.token_ids, operation, branch.seed, path, context_len, seam) for path in paths]
         drawn = [self._with_scores(sample, operation.params) for sample in drawn]
         first = drawn[0]
-        branch.append(list(first.token_ids[: first.num_kept]))
+        branch.append([*first.healed, *first.cut_off, *first.token_ids[: first.num_kept]])
         branch.seam_start = len(branch.token_ids)
         if first.rest:
             branch.buffer.append(TextPiece(first.rest, None))
         return self._gain(first.text, tuple(drawn))
 
     def _with_scores(self, sample: Sample, params: SamplingParams) -> Sample:
-        tape, start = self.branch.token_ids, params.logprob_start_len
+        tape, start = [*self.branch.token_ids, *sample.healed], params.logprob_start_len
         if not params.return_logprob:
             return replace(sample, prompt_tokens=len(tape))
         return replace(

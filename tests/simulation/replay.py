@@ -17,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seed", type=int, help="of the run")
     parser.add_argument("--width", type=int, default=240, help="characters of a detail that are shown (240)")
+    parser.add_argument("--healing", action="store_true", help="with generations that heal their seams")
     arguments = parser.parse_args()
     console = Console()
     table = Table("", "what", "details", title=f"seed {arguments.seed}", expand=True, show_edge=False)
@@ -30,7 +31,7 @@ def main() -> int:
         table.add_row(step, Text(what, STYLES.get(what, "")), Text(shown, STYLES.get(what, "")))
 
     try:
-        counts = run_seed(arguments.seed, note)
+        counts = run_seed(arguments.seed, note, is_healing=arguments.healing)
     except Exception:  # noqa: BLE001 - whatever a run fails with is what is to be shown
         console.print(table)
         console.print_exception()

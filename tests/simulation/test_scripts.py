@@ -33,7 +33,8 @@ def test_a_replay_shows_the_run_and_ends_well(
 def test_a_replay_of_a_run_that_fails_shows_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(seed: int, note: object) -> None:
+    def fail(seed: int, note: object, *, is_healing: bool) -> None:
+        assert not is_healing
         raise AssertionError(f"seed {seed} is bad")
 
     monkeypatch.setattr("sys.argv", ["replay.py", "12"])

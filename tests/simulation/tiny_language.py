@@ -1,5 +1,7 @@
 """A byte-level tokenizer of 47 tokens, made for trouble: characters in pieces, blanks that merge, words that nest."""
 
+from dataclasses import replace
+
 from random_operations import Wording
 
 from palmette.grammar.compiler import GrammarCompiler
@@ -56,3 +58,18 @@ WORDING = Wording(
     max_new_tokens=10,
     long_new_tokens=40,
 )
+
+HEALING_WORDING = replace(
+    WORDING,
+    texts=(*WORDING.texts, "a", " ", ".", "d", "ca b "),
+    constraints=(
+        *WORDING.constraints,
+        Regex("bc?[ae \n]{0,6}"),
+        Regex("[abce \n]{0,6}"),
+        Choice(("b", "bc", "ef", "\n")),
+    ),
+    prompt_percent=70,
+    prompt_end="a",
+    healing_percent=80,
+)
+"""Texts that end where a token could go on."""

@@ -29,6 +29,7 @@ PARAMS = st.builds(
     stop=st.lists(TEXT.filter(bool), max_size=2).map(tuple),
     return_logprob=st.booleans(),
     logprob_start_len=st.none() | st.integers(0, 9),
+    token_healing=st.booleans(),
 )
 TERMS = st.builds(
     Terms,

@@ -80,6 +80,14 @@ class GuardedGrammar:
         """Whether so many tokens are a text."""
         return num_tokens % self.group_len == 0 and num_tokens >= 2 * self.group_len
 
+    def is_over(self, token_ids: Sequence[int]) -> bool:
+        """Whether nothing may follow these tokens."""
+        return self.is_completed(len(token_ids)) and len(token_ids) >= self.group_len * self.num_groups
+
+    def first_revocable(self, token_ids: Sequence[int]) -> int:
+        """The first of these tokens that may be taken back."""
+        return len(token_ids) - len(token_ids) % self.group_len
+
     def _refuses(self, group: Sequence[int]) -> bool:
         if len(group) == 1:
             return False

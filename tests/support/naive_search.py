@@ -36,10 +36,10 @@ def search(
     found, ids, rivals = Search(), list[int](), list[bool]()
     masses, forced = list[float](), list[int]()
     bans: dict[tuple[int, ...], set[int]] = {}
-    while len(ids) < params.max_new_tokens and not _is_over(grammar, ids):
+    while len(ids) < params.max_new_tokens and not grammar.is_over(ids):
         allowed = [each for each in grammar.allowed(ids) if each not in bans.get(tuple(ids), ())]
         if not allowed:
-            oldest = len(ids) - len(ids) % grammar.group_len
+            oldest = grammar.first_revocable(ids)
             choices = [index for index in range(oldest, len(ids)) if rivals[index]]
             num_back = len(ids) - choices[-1] if choices else 0
             if not choices or found.num_rollbacks >= budget.max_rollbacks:
@@ -93,7 +93,3 @@ def _stopped(grammar: GuardedGrammar, ids: Sequence[int], stops: Sequence[str]) 
         if start >= 0 and kept and grammar.is_completed(kept[-1]):
             return text[:start]
     return None
-
-
-def _is_over(grammar: GuardedGrammar, ids: Sequence[int]) -> bool:
-    return grammar.is_completed(len(ids)) and len(ids) >= grammar.group_len * grammar.num_groups

@@ -31,6 +31,12 @@ class Wording:
     max_new_tokens: int = 5
     long_new_tokens: int = 5
     """Of some generations."""
+    prompt_percent: int = 25
+    """Of the prompts that are text; the others are token ids."""
+    prompt_end: str = "b"
+    """What a prompt that is text ends with, so that there is one."""
+    healing_percent: int = 0
+    """Of the generations that heal their seam."""
 
 
 class RandomOperations:
@@ -72,6 +78,8 @@ class RandomOperations:
         constraint = chooser.pick(wording.constraints) if wording.constraints and chooser.chance(25) else None
         if self._is_rich:
             fields |= self._rich_fields(int(str(fields["max_new_tokens"])))
+        if wording.healing_percent:
+            fields["token_healing"] = chooser.chance(wording.healing_percent)
         return Gen("x", SamplingParams(n=n, **fields), constraint)  # type: ignore[arg-type] # any field
 
     def _rich_fields(self, max_new_tokens: int) -> dict[str, object]:

@@ -27,10 +27,12 @@ const plural = (number, word) => `${count(number)} ${word}${number === 1 ? "" : 
 
 const KEY = "palmette-key";
 
-async function ask(path, options = {}) {
+const ask = (path, options) => askServer(`dashboard/${path}`, options);
+
+async function askServer(path, options = {}) {
   const key = sessionStorage.getItem(KEY);
   const headers = { ...(options.headers || {}), ...(key ? { Authorization: `Bearer ${key}` } : {}) };
-  const response = await fetch(`dashboard/${path}`, { ...options, headers });
+  const response = await fetch(path, { ...options, headers });
   if (response.status === 401 || response.status === 403) $("key-form").hidden = false;
   else $("key-form").hidden = true;
   if (!response.ok) {

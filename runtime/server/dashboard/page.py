@@ -5,7 +5,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-SCRIPTS = ("page.js", "charts.js", "tree.js", "requests.js", "playground.js", "start.js")
+SCRIPTS = ("page.js", "charts.js", "tree.js", "requests.js", "playground.js", "programs.js", "start.js")
 """In this order they make up one script."""
 
 

@@ -24,18 +24,23 @@ async def play(parts: ServerParts, operations: Sequence[Operation], seed: int | 
                     case TextDelta() if event.logprobs:
                         if not num_sent:
                             yield data_frame({"type": "prompt", "text": prompt})
-                        forced = set(event.forced)
-                        tokens = [_token(parts.tokenizer, each, n in forced) for n, each in enumerate(event.logprobs)]
+                        tokens = streamed_tokens(parts.tokenizer, event)
                         num_sent += len(tokens)
                         yield data_frame({"type": "tokens", "tokens": tokens})
                     case ValueReady(result=(GenResult() as result, *_)):
-                        rest = _rest(parts.tokenizer, result, num_sent)
+                        rest = rest_of_tokens(parts.tokenizer, result, num_sent)
                         if rest:
                             yield data_frame({"type": "tokens", "tokens": rest})
                         yield data_frame(_end(result))
 
 
-def _rest(tokenizer: Tokenizer, result: GenResult, num_sent: int) -> list[dict[str, object]]:
+def streamed_tokens(tokenizer: Tokenizer, event: TextDelta) -> list[dict[str, object]]:
+    """The tokens of a piece of a generation that reports its log-probabilities."""
+    forced = set(event.forced)
+    return [_token(tokenizer, each, n in forced) for n, each in enumerate(event.logprobs)]
+
+
+def rest_of_tokens(tokenizer: Tokenizer, result: GenResult, num_sent: int) -> list[dict[str, object]]:
     """The tokens that were not streamed: those without text, and all where the backend gave none before the end."""
     forced = set(result.forced)
     logprobs = result.output_logprobs or ()

@@ -8,6 +8,7 @@ from ....grammar.spec import Choice, Constraint, Ebnf, JsonSchema, Lark, Regex, 
 from ....lang.ir import DeclareTools, Gen, Operation, RoleBegin, RoleEnd, Text, Tool
 from ....lang.sampling_params import SamplingParams
 from ..api_error import ApiError, refused
+from ..parameters import Parameter
 from ..parts import ServerParts
 
 NUM_ALTERNATIVES = 6
@@ -42,6 +43,19 @@ class PlayBody(msgspec.Struct, forbid_unknown_fields=True):
     max_tokens: int = 128
     temperature: float = 0.8
     seed: int | None = None
+
+
+_REASONS = {
+    "prompt": "a text to go on with; either this or messages",
+    "messages": "a chat to answer: roles system, user, assistant",
+    "constraint": "none, json_schema, regex, choices, ebnf, lark or tools",
+    "constraint_text": "the schema, the pattern or grammar, one choice a line, or the tools as a JSON array",
+    "max_tokens": "default 128",
+    "temperature": "default 0.8",
+    "seed": "the same request with the same seed has the same answer",
+}
+
+PLAY_PARAMETERS = tuple(Parameter(name, "/dashboard/play", "supported", reason) for name, reason in _REASONS.items())
 
 
 def play_operations(body: PlayBody, parts: ServerParts) -> list[Operation]:

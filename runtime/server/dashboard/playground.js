@@ -27,9 +27,14 @@ function setMode(mode) {
   playMode = mode;
   for (const button of $("play-mode").children) button.setAttribute("aria-pressed", button.dataset.mode === mode);
   for (const element of document.querySelectorAll(".chat-only")) element.hidden = mode !== "chat";
+  for (const element of document.querySelectorAll(".text-only")) element.hidden = mode === "program";
+  for (const element of document.querySelectorAll(".program-only")) element.hidden = mode !== "program";
+  $("constraint-box").hidden = mode === "program" || $("constraint").value === "none";
   $("input-label").textContent = mode === "chat" ? "You say" : "The text to go on from";
   if (mode !== "chat" && $("constraint").value === "tools") setConstraint("none");
   $("fresh").hidden = mode !== "chat" || !turns.length;
+  $("run").firstChild.textContent = mode === "program" ? "Run " : "Generate ";
+  if (mode === "program") offerPrograms();
   drawTurns();
 }
 
@@ -133,8 +138,27 @@ function drawEnd(end, time) {
   $("facts").replaceChildren(...facts.map(([number, words]) => h("span", null, h("b", null, number), words ? ` ${words}` : "")), h("span", null, "seed ", h("b", null, end.seed)));
 }
 
-async function runPlay() {
+async function* framesOfPlay(path, body) {
+  const response = await ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: playing.signal });
+  for await (const frame of framesOf(response)) {
+    if (frame.error) throw new Error(frame.error.message);
+    yield frame;
+  }
+}
+
+async function playText(output, start) {
   const body = playBody();
+  if (playMode === "chat") $("turns").append(h("div", { class: "turn user" }, body.messages.at(-1).content));
+  for await (const frame of framesOfPlay("play", body)) {
+    if (frame.type === "tokens") output.append(...frame.tokens.map(drawToken));
+    if (frame.type === "end") {
+      drawEnd(frame, (performance.now() - start) / 1000);
+      if (playMode === "chat") turns = [...turns, body.messages.at(-1), { role: "assistant", content: frame.text }];
+    }
+  }
+}
+
+async function runPlay() {
   const output = $("tokens");
   const start = performance.now();
   playing = new AbortController();
@@ -144,17 +168,8 @@ async function runPlay() {
   $("run").disabled = true;
   $("stop").hidden = false;
   hideTip();
-  if (playMode === "chat") $("turns").append(h("div", { class: "turn user" }, body.messages.at(-1).content));
   try {
-    const response = await ask("play", { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, signal: playing.signal });
-    for await (const frame of framesOf(response)) {
-      if (frame.error) throw new Error(frame.error.message);
-      if (frame.type === "tokens") output.append(...frame.tokens.map(drawToken));
-      if (frame.type === "end") {
-        drawEnd(frame, (performance.now() - start) / 1000);
-        if (playMode === "chat") turns = [...turns, body.messages.at(-1), { role: "assistant", content: frame.text }];
-      }
-    }
+    await (playMode === "program" ? playProgram(output, start) : playText(output, start));
   } catch (error) {
     if (error.name === "AbortError") $("facts").replaceChildren(h("span", null, "stopped"));
     else $("facts").replaceChildren(h("span", { class: "error" }, error.message));
@@ -188,5 +203,3 @@ $("fresh").addEventListener("click", () => {
 $("constraint").addEventListener("change", () => setConstraint($("constraint").value));
 $("constraint-text").addEventListener("input", () => (drafts[$("constraint").value] = $("constraint-text").value));
 for (const button of $("play-mode").children) button.addEventListener("click", () => setMode(button.dataset.mode));
-setConstraint("none");
-setMode("chat");

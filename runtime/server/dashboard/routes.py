@@ -1,14 +1,18 @@
 """`/dashboard`: the page, what it shows, and the playground."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, Response
 
 from ..bodies import documented, read_body
 from ..event_stream import EventStream
 from ..metrics.exposition import current_stats
 from ..parts import ServerParts
+from ..programs.program_terms import program_seed
 from .page import page
 from .play import play
 from .play_body import PlayBody, play_operations
+from .play_program import PlayProgramBody, play_plan, play_program
 from .state import dashboard_state
 
 
@@ -34,12 +38,20 @@ def router(parts: ServerParts) -> APIRouter:
         body = await dashboard_state(parts, await current_stats(parts))
         return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
 
-    @routes.post("/play", openapi_extra=documented(PlayBody))
+    @routes.post("/play", response_class=EventStream, openapi_extra=documented(PlayBody))
     async def run_play(request: Request) -> Response:
         """Generate, and stream each token with its probability and its rivals."""
         body = await read_body(request, PlayBody, parts.settings.limits)
         operations = play_operations(body, parts)
         frames = play(parts, operations, body.seed)
+        return await EventStream.begun(request, frames, heartbeat_s=parts.settings.stream.heartbeat_s)
+
+    @routes.post("/play/program", response_class=EventStream, openapi_extra=documented(PlayProgramBody))
+    async def run_play_program(request: Request) -> Response:
+        """Run a program, and stream what its branches do."""
+        body = await read_body(request, PlayProgramBody, parts.settings.limits)
+        plan = await asyncio.to_thread(play_plan, body, parts)
+        frames = play_program(parts, plan, program_seed(body.seed))
         return await EventStream.begun(request, frames, heartbeat_s=parts.settings.stream.heartbeat_s)
 
     return routes

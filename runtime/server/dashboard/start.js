@@ -27,4 +27,6 @@ async function keepAsking() {
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }
+setConstraint("none");
+setMode("chat");
 keepAsking();

@@ -30,7 +30,7 @@ def router(parts: ServerParts) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def read_metrics() -> Response:
         """Counters, gauges and timings in Prometheus' text format; `docs/metrics.md` lists them."""
-        text = parts.observation.metrics.render(await current_stats(parts))
+        text = parts.observation.metrics.render(await current_stats(parts), parts.num_restarts())
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -99,6 +99,20 @@ KV_USE = MetricSpec(
 )
 ENGINE_UP = MetricSpec("palmette_engine_up", "gauge", "outcomes", "1 while the engine answers, else 0.")
 
+ENGINE_RESTARTS = MetricSpec(
+    "palmette_engine_restarts",
+    "counter",
+    "outcomes",
+    "Times the engine's process was started again, or tried to be, since it had ended or hung.",
+)
+HTTP_RESPONSES = MetricSpec(
+    "palmette_http_responses",
+    "counter",
+    "outcomes",
+    "Replies that were begun; a stream counts with its first byte.",
+    ("route", "status"),
+)
+
 OPEN_BRANCHES = MetricSpec("palmette_open_branches", "gauge", "queue", "Branches that the server holds open.")
 OPERATIONS_RUNNING = MetricSpec(
     "palmette_running_requests", "gauge", "queue", "Requests at work or waiting, as the server counts them."
@@ -147,6 +161,8 @@ REQUEST_SECONDS = MetricSpec(
 
 SERVER_METRICS: tuple[MetricSpec, ...] = (
     ENGINE_UP,
+    ENGINE_RESTARTS,
+    HTTP_RESPONSES,
     OPEN_BRANCHES,
     OPERATIONS_RUNNING,
     PROMPT_TOKENS,
@@ -181,4 +197,10 @@ LABEL_VALUES: Mapping[str, Sequence[str]] = {
     ),
     "validity": ("valid", "cut", "malformed"),
 }
-"""All values of each label: each is there, with 0, from the start, so that a rate has no gap."""
+"""All values of a label: each is there, with 0, from the start, so that a rate has no gap."""
+
+OPEN_LABELS: Mapping[str, str] = {
+    "route": "the path as it is documented, its ids as names (`unmatched`: there is none)",
+    "status": "the HTTP status (499: the client had gone)",
+}
+"""What the values of the other labels are; each is there from when it first comes."""

@@ -10,11 +10,13 @@ from prometheus_client.registry import Collector
 from .metric_table import (
     ABORTS,
     ENGINE_METRICS,
+    ENGINE_RESTARTS,
     ENGINE_UP,
     FIRST_TOKEN_SECONDS,
     FORCED_TOKENS,
     GENERATED_TOKENS,
     GENERATIONS,
+    HTTP_RESPONSES,
     INTER_TOKEN_SECONDS,
     KV_USE,
     LABEL_VALUES,
@@ -47,14 +49,16 @@ class ServerMetrics:
         self.generations = self._counter(GENERATIONS)
         self.aborts = self._counter(ABORTS)
         self.tool_calls = self._counter(TOOL_CALLS)
+        self.http_responses = self._counter(HTTP_RESPONSES)
         self.queue_seconds = self._histogram(QUEUE_SECONDS)
         self.first_token_seconds = self._histogram(FIRST_TOKEN_SECONDS)
         self.inter_token_seconds = self._histogram(INTER_TOKEN_SECONDS)
         self.request_seconds = self._histogram(REQUEST_SECONDS)
 
-    def render(self, stats: EngineStats | None) -> bytes:
+    def render(self, stats: EngineStats | None, num_restarts: int = 0) -> bytes:
         """All metrics in Prometheus' text format. `stats`: of the engine; None: it does not answer."""
         self._engine.stats = stats
+        self._engine.num_restarts = num_restarts
         return generate_latest(self._registry)
 
     def value(self, spec: MetricSpec, **labels: str) -> float:
@@ -70,7 +74,7 @@ class ServerMetrics:
     def _counter(self, spec: MetricSpec) -> Counter:
         counter = Counter(spec.name, spec.help, spec.labels, registry=self._registry)
         for label in spec.labels:
-            for value in LABEL_VALUES[label]:
+            for value in LABEL_VALUES.get(label, ()):
                 counter.labels(**{label: value})
         return counter
 
@@ -83,9 +87,11 @@ class _EngineCollector(Collector):
 
     def __init__(self) -> None:
         self.stats: EngineStats | None = None
+        self.num_restarts = 0
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(ENGINE_UP.name, ENGINE_UP.help, 0 if self.stats is None else 1)
+        yield CounterMetricFamily(ENGINE_RESTARTS.name, ENGINE_RESTARTS.help, self.num_restarts)
         if self.stats is None:
             return
         for spec in ENGINE_METRICS:

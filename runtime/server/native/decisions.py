@@ -51,10 +51,9 @@ async def _answer(
     )
     plan = _plan(body, labels, has_roles=parts.chat_template is not None)
     results: dict[int, SelectResult] = {}
-    with parts.running.enter(PATH, tenant=tenant) as work:
+    with parts.running.enter(PATH, tenant=tenant):
         async with aclosing(plan_events(parts, plan, cache_salt=body.cache_salt or "", terms=terms)) as events:
             async for index, event in events:
-                parts.running.saw(work, index, event)
                 if isinstance(event, ValueReady) and isinstance(event.result, SelectResult):
                     results[index - 1] = event.result
     decisions: list[Decision] = [

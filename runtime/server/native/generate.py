@@ -27,7 +27,9 @@ def router(parts: ServerParts) -> APIRouter:
     """The route."""
     routes = APIRouter(tags=["native"])
 
-    @routes.post("/generate", summary="Generate from one prompt or several", openapi_extra=documented(GenerateBody))
+    document = documented(GenerateBody, may_stream=True)
+
+    @routes.post("/generate", summary="Generate from one prompt or several", openapi_extra=document)
     async def generate(request: Request) -> Response:
         body = await read_body(request, GenerateBody, parts.settings.limits, _REFUSALS)
         tenant = str(request.state.tenant)

@@ -16,9 +16,12 @@ from ...generate_arguments import Job, gen_jobs
 from ...generate_outputs import Output, output_of, partial_output
 from ..api_error import refused
 from ..parts import ServerParts
+from ..sampling import check_stop_patterns
 from ..settings import LimitSettings
 from ..work import run_samples
 from .generate_body import GenerateBody
+
+_MAX_KEY_LEN = 12
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class NativeJob:
         self, parts: ServerParts, num_samples: int, gen: Gen, *, is_streaming: bool
     ) -> AsyncGenerator[tuple[int, TextDelta | list[Output]], None]:
         began = time.monotonic()
-        with parts.running.enter("/generate", request_id=self.request_id, tenant=self.tenant) as work:
+        with parts.running.enter("/generate", request_id=self.request_id, tenant=self.tenant):
             events = run_samples(
                 parts,
                 _prompt(self.job.operations[:-1]),
@@ -85,7 +88,6 @@ class NativeJob:
             )
             async with aclosing(events):
                 async for sample, event in events:
-                    parts.running.saw(work, sample, event)
                     if isinstance(event, TextDelta) and event.name is not None:
                         yield sample, event
                     elif isinstance(event, ValueReady):
@@ -159,6 +161,7 @@ def check_limits(params: SamplingParams, limits: LimitSettings) -> None:
         raise refused("sampling_params.stop", f"at most {limits.max_stops} stops", len(stops))
     if any(len(stop) > limits.max_stop_len for stop in stops):
         raise refused("sampling_params.stop", f"at most {limits.max_stop_len} characters each", max(map(len, stops)))
+    check_stop_patterns(params.stop_regex, "sampling_params.stop_regex")
     if params.top_logprobs_num > limits.max_logprobs:
         raise refused("top_logprobs_num", f"at most {limits.max_logprobs}", params.top_logprobs_num)
     if len(params.logit_bias) > limits.max_logit_bias:
@@ -179,6 +182,9 @@ def _sampling(body: GenerateBody) -> tuple[Mapping[str, Any] | list[Mapping[str,
 def _one_sampling(body: GenerateBody, own: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
     if body.return_text_in_logprobs is not None:
         own = {"return_text_in_logprobs": body.return_text_in_logprobs, **own}
+    biases = own.get("logit_bias")
+    if isinstance(biases, Mapping):
+        own = {**own, "logit_bias": {_token_id(key): bias for key, bias in biases.items()}}
     is_prefill = own.get("max_new_tokens", own.get("max_tokens")) == 0
     if is_prefill:
         own = {name: value for name, value in own.items() if name not in ("max_tokens", "min_new_tokens")}
@@ -186,6 +192,11 @@ def _one_sampling(body: GenerateBody, own: Mapping[str, Any]) -> tuple[Mapping[s
         if body.return_logprob and body.logprob_start_len is None:
             own = {"logprob_start_len": 0, **own}  # nothing else is there to report of
     return own, is_prefill
+
+
+def _token_id(key: str) -> int | str:
+    """JSON has no numbers as keys; what is no token id is left to whoever checks them."""
+    return int(key) if key.isascii() and key.isdecimal() and len(key) < _MAX_KEY_LEN else key
 
 
 def _request_ids(given: str | list[str] | None, num_jobs: int, *, is_list: bool) -> list[str]:

@@ -14,6 +14,7 @@ from ....lang.terms import Terms
 from ..api_error import ApiError
 from ..bodies import documented, read_body
 from ..openai.models import json_response
+from ..parameters import Parameter
 from ..parts import ServerParts
 from ..work import run_generation, unless_gone
 
@@ -28,16 +29,23 @@ class AbortBody(msgspec.Struct, forbid_unknown_fields=True):
     abort_message: str | None = None
 
 
+ABORT_PARAMETERS = (
+    Parameter("rid", "/abort_request", "supported", "the id of the request to end, if it is of the same key"),
+    Parameter("abort_all", "/abort_request", "supported", "end all requests of the same key"),
+    Parameter("abort_message", "/abort_request", "ignored", "who asked is told that the request was aborted"),
+)
+
+
 def router(parts: ServerParts) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["native"])
 
-    @routes.get("/health", summary="Whether the engine is there; asks nothing of it")
+    @routes.get("/health", response_class=Response, summary="Whether the engine is there; asks nothing of it")
     async def health() -> Response:
         _check_alive(parts)
         return Response(status_code=200)
 
-    @routes.get("/health_generate", summary="Whether the engine generates")
+    @routes.get("/health_generate", response_class=Response, summary="Whether the engine generates")
     async def health_generate(request: Request) -> Response:
         _check_alive(parts)
         await unless_gone(request, _generate_one(parts))
@@ -77,12 +85,14 @@ def router(parts: ServerParts) -> APIRouter:
             }
         )
 
-    @routes.post("/flush_cache", summary="Forget the cached prefixes that nothing uses")
+    @routes.post("/flush_cache", response_class=PlainTextResponse, summary="Forget cached prefixes that nothing uses")
     async def flush_cache() -> Response:
         await parts.backend.aflush_cache()
         return PlainTextResponse("Cache flushed.\n")
 
-    @routes.post("/abort_request", summary="End a request by its id", openapi_extra=documented(AbortBody))
+    aborting = documented(AbortBody)
+
+    @routes.post("/abort_request", response_class=Response, summary="End a request by its id", openapi_extra=aborting)
     async def abort_request(request: Request) -> Response:
         body = await read_body(request, AbortBody, parts.settings.limits)
         tenant = str(request.state.tenant)

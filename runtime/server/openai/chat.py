@@ -27,7 +27,9 @@ def router(parts: ServerParts) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["OpenAI"])
 
-    @routes.post(PATH, summary="A reply to a conversation", openapi_extra=documented(ChatRequest))
+    document = documented(ChatRequest, ChatCompletion, may_stream=True)
+
+    @routes.post(PATH, summary="A reply to a conversation", openapi_extra=document)
     async def create_chat_completion(request: Request) -> Response:
         job = await read_chat_job(parts, request)
         tenant: str = request.state.tenant
@@ -46,5 +48,5 @@ async def read_chat_job(parts: ServerParts, request: Request) -> ChatJob:
 
 
 async def _whole(parts: ServerParts, job: ChatJob, tenant: str) -> ChatCompletion:
-    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant) as work:
-        return await whole_reply(parts, job, work)
+    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant):
+        return await whole_reply(parts, job)

@@ -12,7 +12,8 @@ def _table(verdict: Verdict, reasons: dict[str, str]) -> tuple[Parameter, ...]:
 _SUPPORTED = {
     "messages": (
         "roles system, developer (read as system), user, assistant (with its tool_calls) and tool; content as text or "
-        "as parts of type text; parts with images, audio or files are refused. Special tokens in it are plain text"
+        "as parts of type text; parts with images, audio or files are refused. Special tokens in it are plain text; "
+        "what a client has noted at a turn of the assistant is not read"
     ),
     "model": 'the name of the model that is served, or "default", or left out',
     "tools": (

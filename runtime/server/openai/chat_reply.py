@@ -11,7 +11,6 @@ from ....lang.events import GenResult, ValueReady
 from ..parts import ServerParts
 from ..token_logprobs import SpelledLogprob, visible_logprobs
 from ..turn_reader import TurnArguments, TurnCall, TurnPart, TurnReasoning, TurnText
-from ..work import Work
 from .chat_job import ChatJob
 from .turn_choice import with_choice
 
@@ -108,13 +107,12 @@ class ChatCompletion(msgspec.Struct):
     service_tier: str = "default"
 
 
-async def whole_reply(parts: ServerParts, job: ChatJob, work: Work) -> ChatCompletion:
+async def whole_reply(parts: ServerParts, job: ChatJob) -> ChatCompletion:
     """Generate all samples and put them together. Raises: ApiError."""
     job = await with_choice(parts, job)
     results: dict[int, GenResult] = {}
     async with aclosing(job.events(parts)) as events:
         async for sample, event in events:
-            parts.running.saw(work, sample, event)
             if isinstance(event, ValueReady):
                 results[sample] = gen_result(event)
     assert len(results) == job.num_samples, (len(results), job.num_samples)

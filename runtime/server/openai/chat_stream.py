@@ -65,12 +65,11 @@ async def reply_frames(parts: ServerParts, job: ChatJob, tenant: str) -> AsyncGe
     Then, if asked for, what it took; then the end. Raises: ApiError.
     """
     results: list[GenResult] = []
-    with parts.running.enter("/v1/chat/completions", request_id=job.reply_id, tenant=tenant) as work:
+    with parts.running.enter("/v1/chat/completions", request_id=job.reply_id, tenant=tenant):
         job = await with_choice(parts, job)
         samples = [_SampleStream(parts, job, index) for index in range(job.num_samples)]
         async with aclosing(job.events(parts)) as events:
             async for index, event in events:
-                parts.running.saw(work, index, event)
                 choices: list[ChunkChoice] = []
                 if isinstance(event, TextDelta) and event.name is not None:
                     choices = samples[index].more(event.text, event.logprobs)

@@ -91,8 +91,12 @@ class CustomCall(msgspec.Struct, tag_field="type", tag="custom", kw_only=True):
     custom: CalledCustom
 
 
-class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", kw_only=True, forbid_unknown_fields=True):
-    """What the model said; of what a reply holds, all may be sent back."""
+class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant", kw_only=True):
+    """What the model said; of what a reply holds, all may be sent back.
+
+    Clients send back what they noted at the reply, too (LiteLLM `provider_specific_fields`); OpenAI does not read that
+    and neither do we.
+    """
 
     content: Content | None = None
     name: str | None = None

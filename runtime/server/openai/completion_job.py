@@ -18,6 +18,7 @@ from ..merged import merged
 from ..parts import ServerParts
 from ..sampling import new_token_limit, num_samples, request_terms, sampling_params, seed_of
 from ..work import run_samples
+from .chat_messages import too_long
 from .completion_types import CompletionRequest
 from .models import check_model
 
@@ -144,6 +145,9 @@ def completion_job(parts: ServerParts, body: CompletionRequest, tenant: str) -> 
 def _prompts(parts: ServerParts, given: str | list[str | int | list[int]]) -> list[tuple[int, ...]]:
     """The token ids of each prompt."""
     listed: list[str | list[int]]
+    most = max(parts.context_len, parts.settings.limits.max_prompts)
+    if not isinstance(given, str) and len(given) > most:  # neither so many tokens nor so many prompts are taken
+        raise refused("prompt", f"at most {most} token ids or prompts", len(given))
     if isinstance(given, str):
         listed = [given]
     else:
@@ -159,6 +163,8 @@ def _prompts(parts: ServerParts, given: str | list[str | int | list[int]]) -> li
     for index, each in enumerate(listed):
         if not each:
             raise refused(f"prompt[{index}]" if len(listed) > 1 else "prompt", "at least one token", each)
+        if isinstance(each, str) and len(each) > parts.max_text_bytes:
+            raise too_long("prompt", len(each.encode()), parts)
         ids = parts.tokenizer.encode(each, has_special=True, is_start=True) if isinstance(each, str) else each
         wrong = next((token_id for token_id in ids if token_id >= parts.tokenizer.vocab_size), None)
         if wrong is not None:

@@ -35,7 +35,9 @@ def router(parts: ServerParts) -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["OpenAI"])
 
-    @routes.post(PATH, summary="How a text goes on", openapi_extra=documented(CompletionRequest))
+    document = documented(CompletionRequest, Completion, may_stream=True)
+
+    @routes.post(PATH, summary="How a text goes on", openapi_extra=document)
     async def create_completion(request: Request) -> Response:
         body = await read_body(request, CompletionRequest, parts.settings.limits, _REFUSALS)
         tenant: str = request.state.tenant
@@ -50,10 +52,9 @@ def router(parts: ServerParts) -> APIRouter:
 
 async def _whole(parts: ServerParts, job: CompletionJob, tenant: str) -> Completion:
     results: dict[int, GenResult] = {}
-    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant) as work:
+    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant):
         async with aclosing(job.events(parts)) as events:
             async for choice, event in events:
-                parts.running.saw(work, choice, event)
                 if isinstance(event, ValueReady):
                     results[choice] = job.shown(gen_result(event))
     choices = []
@@ -68,10 +69,9 @@ async def _frames(parts: ServerParts, job: CompletionJob, tenant: str) -> AsyncG
     """Each choice: its prompt, if that is echoed, its text, log-probabilities if any, one with why it ended."""
     results: list[GenResult] = []
     num_chars: dict[int, int] = {}
-    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant) as work:
+    with parts.running.enter(PATH, request_id=job.reply_id, tenant=tenant):
         async with aclosing(job.events(parts)) as events:
             async for choice, event in events:
-                parts.running.saw(work, choice, event)
                 told: list[CompletionChoice] = []
                 is_text = isinstance(event, TextDelta) and event.name is not None
                 if choice not in num_chars and (is_text or isinstance(event, ValueReady)):

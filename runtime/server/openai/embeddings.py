@@ -7,8 +7,11 @@ from ..api_error import ApiError
 from ..parameters import Parameter
 from ..parts import ServerParts
 
-EMBEDDING_PARAMETERS = (
-    Parameter("input", "/v1/embeddings", "refused", "the engine serves text and probabilities, no hidden states"),
+PATH = "/v1/embeddings"
+_REASON = "the engine serves text and probabilities, no hidden states"
+
+EMBEDDING_PARAMETERS = tuple(
+    Parameter(name, PATH, "refused", _REASON) for name in ("input", "model", "dimensions", "encoding_format", "user")
 )
 
 
@@ -16,7 +19,7 @@ def router(parts: ServerParts) -> APIRouter:
     """The route, so that a client is told what is the matter."""
     routes = APIRouter(tags=["OpenAI"])
 
-    @routes.post("/v1/embeddings", summary="Refused: the model generates text")
+    @routes.post(PATH, status_code=400, summary="Refused: the model generates text")
     async def create_embedding() -> Response:
         raise ApiError(
             400,

@@ -183,35 +183,39 @@ class AnswerStream:
         self.num_waiting_bytes = 0
         self._calls = calls
         self._payloads: deque[bytes] = deque()
+        self._last: Finished | Refused | None = None
+        """The answer that ends the call, once it is the next."""
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
         self._is_over = False
 
     async def next(self) -> Answer | None:
         """The next answer; None: there are no more. Raises what has ended the call."""
-        while not self._payloads:
+        while (answer := self._take()) is None:
+            if self._is_over:
+                return None
+            if self._last is not None:
+                self._is_over = True
+                if self._last.error is None:
+                    return None
+                raise error_of(self._last.error)
             if self._error is not None:
                 self._is_over = True
                 raise self._error
-            if self._is_over:
-                return None
             self._reader = asyncio.get_running_loop().create_future()
             try:
                 await self._reader
             finally:
                 self._reader = None
-        payload = self._payloads.popleft()
-        self._count(-len(payload))
-        answer = ANSWER_DECODER.decode(payload)
-        match answer:
-            case Finished(error=None):
-                self._is_over = True
-                return None
-            case Finished(error=record) | Refused(error=record) if record is not None:
-                self._is_over = True
-                raise error_of(record)
-            case _:
-                return answer
+        return answer
+
+    async def next_all(self) -> list[Answer]:
+        """The next answer and all that are here behind it; empty: there are no more. Raises what has ended the call."""
+        first = await self.next()
+        answers = [] if first is None else [first]
+        while (answer := self._take()) is not None:
+            answers.append(answer)
+        return answers
 
     def close(self, *, is_over: bool = False) -> None:
         """The reader leaves; the call is cancelled unless it is over, as its answers or the reader say."""
@@ -235,6 +239,18 @@ class AnswerStream:
         """Nothing comes any more, and what has come is given up."""
         self._clear()
         self.fail(error)
+
+    def _take(self) -> Answer | None:
+        """The next answer that is here; None: there is none, or it is the last, which `next` tells."""
+        if self._last is not None or not self._payloads:
+            return None
+        payload = self._payloads.popleft()
+        self._count(-len(payload))
+        answer = ANSWER_DECODER.decode(payload)
+        if isinstance(answer, Finished | Refused):
+            self._last = answer
+            return None
+        return answer
 
     def _clear(self) -> None:
         self._payloads.clear()

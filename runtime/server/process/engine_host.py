@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
 from typing import cast
@@ -186,13 +186,16 @@ class EngineHost:
                 terms=request.terms,
                 is_streaming=request.is_streaming,
             )
-            async with aclosing(run.events()) as events:
-                async for index, item in events:
+
+            def tell(told: Sequence[tuple[int, Event | BranchEnded]]) -> None:
+                for index, item in told:
                     if index not in seen and (branch := run.branches.get(index)) is not None:
                         seen.add(index)
                         opened.append(self._adopt(branch))
                         self._send_event(call_id, PlanBranchOpened(index, branch.branch_id))
                     self._send_event(call_id, _plan_message(index, item))
+
+            await run.deliver(tell)
             is_cut = False
         except Exception as failure:  # noqa: BLE001 - whoever asked is told
             error = failure

@@ -15,6 +15,9 @@ from ...local import LocalBackend
 from ...models.model_config import ModelConfig
 from .messages import EngineFacts
 
+_TEXT_PAUSE_S = 0.02
+"""Each piece of text costs a message, and the server a write to a client: streams get fifty a second."""
+
 
 class EngineService:
     """Made from plain options; its methods are for an event loop."""
@@ -27,7 +30,7 @@ class EngineService:
         parts = assemble(config)
         self._compiler = parts.compiler
         self.thread = EngineThread(parts.core)
-        self.backend = LocalBackend(self.thread, parts.compiler)
+        self.backend = LocalBackend(self.thread, parts.compiler, _TEXT_PAUSE_S)
         folder = config.model.path or SPRIG
         model_len = config.model.context_len or ModelConfig.read(folder).max_position_embeddings
         pool = parts.core.memory.pool

@@ -34,4 +34,5 @@ async def parts_of_process(client: EngineClient, settings: ServerSettings | None
         settings=settings or ServerSettings(),
         created=int(time.time()),
         tree=client.tree,
+        num_restarts=lambda: client.num_restarts,
     )

@@ -1,12 +1,13 @@
 """RemotePlanRun: a plan at work in another process."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from ....lang.backend import Branch
-from ....lang.events import BranchEnded, Event
+from ....lang.events import BranchEnded
+from ...joined_text import Told, in_pieces
 from .calls import Calls
 from .error_record import error_of
-from .messages import KeepBranches, PlanBranchEnded, PlanBranchOpened, PlanHappened, RunPlan
+from .messages import Answer, KeepBranches, PlanBranchEnded, PlanBranchOpened, PlanHappened, RunPlan
 from .remote_branch import RemoteBranch
 
 
@@ -26,22 +27,15 @@ class RemotePlanRun:
         """See `PlanRun`."""
         return self._branches
 
-    async def events(self) -> AsyncGenerator[tuple[int, Event | BranchEnded], None]:
+    async def events(self) -> AsyncGenerator[Told, None]:
         """See `PlanRun`. Leaving early closes the branches that the plan opened, too."""
         num_open = len(self._plan.branches)
         try:
-            while num_open and (answer := await self._stream.next()) is not None:
-                match answer:
-                    case PlanHappened(index=index, event=event):
-                        yield index, event
-                    case PlanBranchOpened(index=index, branch_id=branch_id):
-                        self._branches[index] = branch = RemoteBranch(branch_id, self._calls)
-                        self._opened.append(branch)
-                    case PlanBranchEnded(index=index, error=error, operation_index=operation_index):
-                        num_open -= 1
-                        yield index, BranchEnded(None if error is None else error_of(error), operation_index)
-                    case _:
-                        raise AssertionError(f"expected what happens in a plan, got {answer}")
+            while num_open and (answers := await self._stream.next_all()):
+                # A server that has fallen behind the engine catches up, as text that waits is read in one piece.
+                for told in in_pieces(self._take_in(answers)):
+                    num_open -= isinstance(told[1], BranchEnded)
+                    yield told
         finally:
             if num_open:
                 for branch in self._opened:
@@ -49,3 +43,19 @@ class RemotePlanRun:
             else:
                 self._calls.tell(KeepBranches(), self._stream.call_id)
             self._stream.close(is_over=not num_open)
+
+    def _take_in(self, answers: Sequence[Answer]) -> list[Told]:
+        """What of the answers is for the reader; branches that have been opened are noted."""
+        told: list[Told] = []
+        for answer in answers:
+            match answer:
+                case PlanHappened(index=index, event=event):
+                    told.append((index, event))
+                case PlanBranchOpened(index=index, branch_id=branch_id):
+                    self._branches[index] = branch = RemoteBranch(branch_id, self._calls)
+                    self._opened.append(branch)
+                case PlanBranchEnded(index=index, error=error, operation_index=operation_index):
+                    told.append((index, BranchEnded(None if error is None else error_of(error), operation_index)))
+                case _:
+                    raise AssertionError(f"expected what happens in a plan, got {answer}")
+        return told

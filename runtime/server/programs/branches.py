@@ -1,5 +1,6 @@
 """/v1/branches: live branches that a client goes on with, as `lang.backend.Branch` over HTTP."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
@@ -24,6 +25,7 @@ from ..api_error import refused
 from ..bodies import documented, read_body
 from ..event_stream import EventStream
 from ..parts import ServerParts
+from ..settings import LimitSettings
 from .branch_leases import BranchLeases
 from .plan_story import said
 from .plan_work import wire_frame
@@ -38,7 +40,7 @@ def add_routes(router: APIRouter, parts: ServerParts, leases: BranchLeases) -> N
     """The routes of live branches."""
     limits = parts.settings.limits
 
-    @router.post("/v1/branches", openapi_extra=documented(OpenBody))
+    @router.post("/v1/branches", openapi_extra=documented(OpenBody, BranchIds))
     async def open_branch(request: Request) -> Response:
         """Open a new, empty branch."""
         body = await read_body(request, OpenBody, limits)
@@ -48,24 +50,23 @@ def add_routes(router: APIRouter, parts: ServerParts, leases: BranchLeases) -> N
         branch = await parts.backend.open_branch(seed=seed, cache_salt=body.cache_salt, terms=terms)
         return _json(BranchIds((leases.add(tenant_of(request), branch),)))
 
-    @router.post("/v1/branches/close", openapi_extra=documented(CloseBody))
+    @router.post("/v1/branches/close", openapi_extra=documented(CloseBody, BranchIds))
     async def close(request: Request) -> Response:
         """Close branches; ids that are not open are passed over."""
         body = await read_body(request, CloseBody, limits)
         return _json(BranchIds(tuple(await leases.close(tenant_of(request), body.ids))))
 
-    @router.post("/v1/branches/{branch_id}/run", openapi_extra=documented(OperationsBody))
+    @router.post("/v1/branches/{branch_id}/run", response_class=EventStream, openapi_extra=documented(OperationsBody))
     async def run(request: Request, branch_id: str) -> Response:
         """Run operations on a branch; what happens is the reply."""
         body = await read_body(request, OperationsBody, limits)
         if not body.operations:
             raise refused("operations", "at least one", 0)
-        for index, operation in enumerate(body.operations):
-            check_step(operation, f"operations[{index}]", limits)
+        await asyncio.to_thread(_check_operations, body.operations, limits)
         frames = _frames(parts, leases, tenant_of(request), leases.read_id(branch_id), body.operations)
         return await EventStream.begun(request, frames, heartbeat_s=parts.settings.stream.heartbeat_s)
 
-    @router.post("/v1/branches/{branch_id}/fork", openapi_extra=documented(ForkBody))
+    @router.post("/v1/branches/{branch_id}/fork", openapi_extra=documented(ForkBody, BranchIds))
     async def fork(request: Request, branch_id: str) -> Response:
         """Branches that begin with all of this one."""
         body = await read_body(request, ForkBody, limits)
@@ -90,6 +91,11 @@ def add_routes(router: APIRouter, parts: ServerParts, leases: BranchLeases) -> N
         return _json({"held": is_held})
 
 
+def _check_operations(operations: Sequence[Operation], limits: LimitSettings) -> None:
+    for index, operation in enumerate(operations):
+        check_step(operation, f"operations[{index}]", limits)
+
+
 async def _frames(
     parts: ServerParts, leases: BranchLeases, tenant: str, branch_id: int, operations: Sequence[Operation]
 ) -> AsyncGenerator[bytes, None]:
@@ -108,7 +114,6 @@ async def _frames(
         failure = None
         try:
             async for event in events:
-                parts.running.saw(work, 0, event)
                 yield wire_frame(said(0, event))
         except Exception as error:  # noqa: BLE001 - whoever reads the stream is told
             failure = errors.write(error)

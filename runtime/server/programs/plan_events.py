@@ -9,13 +9,21 @@ from ..parts import ServerParts
 
 
 async def plan_events(
-    parts: ServerParts, plan: Plan, *, seed: int | None = None, cache_salt: str = "", terms: Terms
+    parts: ServerParts,
+    plan: Plan,
+    *,
+    seed: int | None = None,
+    cache_salt: str = "",
+    terms: Terms,
+    is_streaming: bool = False,
 ) -> AsyncGenerator[tuple[int, Event], None]:
-    """(index of the branch, what happened); the text of an operation in one piece. To be read under `aclosing`.
+    """(index of the branch, what happened), to be read under `aclosing`.
+
+    `is_streaming`: text as it comes; else that of an operation in one piece.
 
     The branches are closed when this ends. Raises what stopped the first branch that did not come to its end.
     """
-    run = parts.backend.run_plan(plan, {}, seed=seed, cache_salt=cache_salt, terms=terms)
+    run = parts.backend.run_plan(plan, {}, seed=seed, cache_salt=cache_salt, terms=terms, is_streaming=is_streaming)
     events = run.events()
     try:
         async for index, event in events:

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from ....lang.backend import Branch, PlanRun
-from ....lang.events import BranchEnded
 from ....lang.plan import Plan
 from ....lang.terms import Terms
 from ....lang.wire import BranchDone, BranchOpened, RunEnded, RunStarted, WireError, WireEvent
@@ -59,8 +58,6 @@ class PlanWork:
                 async for index, event in events:
                     for told in self._opened(run, before, opened):
                         yield told
-                    if not isinstance(event, BranchEnded):
-                        self.parts.running.saw(work, index, event)
                     for told in story.hear(index, event):
                         if isinstance(told, BranchDone) and failure is None:
                             failure = told.error

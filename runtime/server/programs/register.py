@@ -1,5 +1,6 @@
 """/v1/programs: register a traced program by its plan, look at it, and forget it."""
 
+import asyncio
 from collections.abc import Collection
 
 import msgspec
@@ -21,11 +22,11 @@ from .step_check import check_step
 def add_routes(router: APIRouter, parts: ServerParts, store: ProgramStore) -> None:
     """The routes that keep programs."""
 
-    @router.post("/v1/programs", openapi_extra=documented(Plan))
+    @router.post("/v1/programs", responses={201: {"description": "It is new"}}, openapi_extra=documented(Plan))
     async def register(request: Request) -> Response:
         """Register a plan, as `plan.to_json()` writes it; the same plan has the same id. 201 where it is new."""
         plan = await read_body(request, Plan, parts.settings.limits)
-        check_registrable(plan, parts.settings)
+        await asyncio.to_thread(check_registrable, plan, parts.settings)
         program, is_new = store.add(tenant_of(request), plan)
         return JSONResponse(program.summary(), 201 if is_new else 200)
 
@@ -50,7 +51,9 @@ def add_routes(router: APIRouter, parts: ServerParts, store: ProgramStore) -> No
 
 
 def check_registrable(plan: Plan, settings: ServerSettings, roots: Collection[int] = ()) -> None:
-    """Refuse a plan that cannot run, whatever its arguments. `roots`: those of its branches that are open already.
+    """Refuse a plan that cannot run, whatever its arguments; to be called in a thread.
+
+    roots: those of its branches that are open already.
 
     Raises: ApiError, InvalidRequest.
     """

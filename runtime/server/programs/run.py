@@ -1,5 +1,6 @@
 """/v1/programs/{id}/run, and /v1/programs/run: a whole program runs in the engine, and its events are the reply."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, aclosing, nullcontext
 
@@ -44,7 +45,7 @@ def add_routes(router: APIRouter, parts: ServerParts, store: ProgramStore, lease
     """The routes that run programs."""
     heartbeat_s = parts.settings.stream.heartbeat_s
 
-    @router.post("/v1/programs/{program_id}/run", openapi_extra=documented(RunBody))
+    @router.post("/v1/programs/{program_id}/run", openapi_extra=documented(RunBody, may_stream=True))
     async def run(request: Request, program_id: str) -> Response:
         """Run a registered program; its branches are closed when it has ended."""
         body = await read_body(request, RunBody, parts.settings.limits)
@@ -65,12 +66,12 @@ def add_routes(router: APIRouter, parts: ServerParts, store: ProgramStore, lease
             return await unless_gone(request, run_result(work, body.rid))
         return await EventStream.begun(request, _frames(work, {}, body.rid), heartbeat_s=heartbeat_s)
 
-    @router.post("/v1/programs/run", openapi_extra=documented(PlanBody))
+    @router.post("/v1/programs/run", response_class=EventStream, openapi_extra=documented(PlanBody))
     async def run_plan(request: Request) -> Response:
         """Run a plan for a client that goes on with its branches; see `palmette.RuntimeEndpoint`."""
         body = await read_body(request, PlanBody, parts.settings.limits)
         tenant = tenant_of(request)
-        check_registrable(body.plan, parts.settings, body.roots)
+        await asyncio.to_thread(check_registrable, body.plan, parts.settings, body.roots)
         leases.check_room(tenant, len(body.plan.branches) - len(body.roots))
         work = PlanWork(
             parts,

@@ -59,7 +59,6 @@ async def run_result(plan_work: PlanWork, request_id: str | None) -> Response:
         )
         async with aclosing(events):
             async for index, event in events:
-                running.saw(work, index, event)
                 branches[index].hear(event)
     values: dict[str, object] = {}
     for index, result in enumerate(branches):

@@ -7,13 +7,17 @@ import msgspec
 from ....lang.ir import DeclareTools, Fork, Gen, Join, Operation, Score, Select
 from ....lang.plan import Step
 from ..api_error import refused
+from ..sampling import check_stop_patterns
 from ..settings import LimitSettings
 
 _MAX_CHOICES = 1_024
 
 
 def check_step(step: Step | Operation, param: str, limits: LimitSettings) -> None:
-    """Check what the structs do not check themselves; `param` names the step. Raises: ApiError."""
+    """Check what the structs do not check themselves; `param` names the step. To be called in a thread.
+
+    Raises: ApiError.
+    """
     match step:
         case Select():
             _check_select(step, param)
@@ -46,6 +50,7 @@ def _check_gen(gen: Gen, step: str, limits: LimitSettings) -> None:
         raise refused(f"{param}.stop", f"at most {limits.max_stops} stops", len(stops))
     if any(len(stop) > limits.max_stop_len for stop in stops):
         raise refused(f"{param}.stop", f"at most {limits.max_stop_len} characters each", max(map(len, stops)))
+    check_stop_patterns(params.stop_regex, f"{param}.stop_regex")
     if params.n > limits.max_samples:
         raise refused(f"{param}.n", f"at most {limits.max_samples}", params.n)
     if params.top_logprobs_num > limits.max_logprobs:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import palmette as pm
 from palmette.lang.ir import Gen, Text
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.embedded import Engine
@@ -24,6 +25,16 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(scope="module")
 def parts(engine: Engine) -> ServerParts:
     return observed(parts_of(engine))
+
+
+@pm.function
+def greeting(s: pm.ProgramState) -> None:
+    s += "Hi"
+
+
+def plan_of(program: pm.Function) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads(program.plan().to_json())
+    return plan
 
 
 async def play(client: httpx.AsyncClient, **body: object) -> list[dict[str, Any]]:
@@ -67,6 +78,9 @@ async def test_with_keys_the_page_is_open_and_what_it_shows_is_not(engine: Engin
             assert (await client.get("/dashboard/state", headers=headers)).status_code == status
             body = {"prompt": "Hi", "max_tokens": 1}
             assert (await client.post("/dashboard/play", headers=headers, json=body)).status_code == status
+            program = {"plan": plan_of(greeting)}
+            reply = await client.post("/dashboard/play/program", headers=headers, json=program)
+            assert reply.status_code == status
 
 
 async def test_the_state_tells_of_requests_and_of_the_tree(client: httpx.AsyncClient, parts: ServerParts) -> None:
@@ -188,3 +202,64 @@ async def test_bytes_of_a_character_are_spelt_out(app: FastAPI, client: httpx.As
     frames = await play(client, prompt="x", constraint="choices", constraint_text="\U0001f98a\U0001f98a", max_tokens=16)
     assert frames[-1]["text"] == "\U0001f98a\U0001f98a"
     assert "�" not in "".join(token["text"] for token in tokens_of(frames))
+
+
+@pm.function
+def animal(s: pm.ProgramState, place: str) -> None:
+    s += f"An animal of the {place}:" + pm.gen("animal", max_tokens=4, temperature=1.0)
+    branches = s.fork(2)
+    for number, branch in enumerate(branches):
+        branch += f" {number}" + pm.gen("word", max_tokens=3, temperature=1.0)
+    s += " size" + pm.select("size", [" big", " small"])
+    s += pm.gen("two", n=2, max_tokens=2)
+
+
+async def play_animal(client: httpx.AsyncClient, seed: int = 3) -> list[dict[str, Any]]:
+    body = {"plan": plan_of(animal), "arguments": {"place": "sea"}, "seed": seed}
+    response = await client.post("/dashboard/play/program", json=body)
+    assert response.status_code == 200, response.text
+    frames = [frame for frame in response.text.split("\n\n") if frame.startswith("data: ")]
+    return [json.loads(frame.removeprefix("data: ")) for frame in frames]
+
+
+async def test_a_program_tells_what_each_branch_does(client: httpx.AsyncClient) -> None:
+    frames = await play_animal(client)
+    assert frames[0] == {"type": "branches", "labels": [branch.label for branch in animal.plan().branches]}
+    assert frames[-1] == {"type": "end"}
+    of_main = [frame for frame in frames if frame.get("branch") == 0]
+    assert of_main[0] == {"branch": 0, "type": "text", "text": "An animal of the sea:"}
+    values = {(frame["branch"], frame["name"]): frame for frame in frames if frame["type"] == "value"}
+    for branch, name, num_tokens in ((0, "animal", 4), (1, "word", 3), (2, "word", 3)):
+        mine = [frame for frame in frames if (frame.get("branch"), frame.get("name")) == (branch, name)]
+        tokens = tokens_of(mine)
+        assert len(tokens) <= num_tokens
+        assert all(len(token["top"]) == 6 for token in tokens)
+        assert "".join(token["text"] for token in tokens).startswith(values[branch, name]["text"])
+    assert values[0, "size"]["choice"] in (" big", " small")
+    assert sum(probability for _, probability in values[0, "size"]["choices"]) == pytest.approx(1.0)
+    assert len(values[0, "two"]["samples"]) == 2
+    kinds = [frame["type"] for frame in of_main]
+    assert kinds.index("tokens") < kinds.index("forked") < kinds.index("value", kinds.index("forked"))
+    assert values == {
+        (frame["branch"], frame["name"]): frame for frame in await play_animal(client) if frame["type"] == "value"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arguments": {}}, "place"),
+        ({"arguments": {"place": "sea", "colour": "red"}}, "colour"),
+        ({"seed": -1}, "seed"),
+        ({"plan": {"name": "p", "parameters": [], "branches": []}}, "branch"),
+        ({"plan": {"name": "p"}}, "plan"),
+        ({"oops": 1}, "oops"),
+    ],
+)
+async def test_what_is_wrong_with_a_program_is_named(
+    client: httpx.AsyncClient, change: dict[str, object], message: str
+) -> None:
+    body = {"plan": plan_of(animal), "arguments": {"place": "sea"}, **change}
+    response = await client.post("/dashboard/play/program", json=body)
+    assert response.status_code == 400
+    assert message in response.json()["error"]["message"]

@@ -1,5 +1,6 @@
 """The dashboard in a browser: Chromium without a screen, against a server on a socket."""
 
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 
+import palmette as pm
 from palmette.runtime.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
@@ -119,6 +121,44 @@ def test_a_chat_goes_on_and_a_prompt_does_not(page: "Page", url: str) -> None:
     page.click("[data-mode=chat]")
     page.click("#fresh")
     assert page.locator("#turns .turn").count() == 0
+
+
+@pm.function
+def counting(s: pm.ProgramState) -> None:
+    s += "One" + pm.gen("two", max_tokens=2)
+
+
+def test_a_program_is_run_and_its_branches_are_drawn(page: "Page", url: str) -> None:
+    reply = page.request.post(url.replace("/dashboard", "/v1/programs"), data=counting.plan().to_json())
+    assert reply.ok
+    page.goto(url)
+    page.click("[data-mode=program]")
+    assert page.locator("#input").is_hidden()
+    assert page.locator("#arguments input").count() == 1
+    page.fill("#arguments input", "forest")
+    page.fill("#seed", "5")
+    generate(page)
+    branches = page.locator("#tokens .branch")
+    assert branches.count() == 3
+    assert "Name an animal of the forest." in branches.first.inner_text()
+    assert page.locator("#tokens > .branch .branch .tok").count() > 2
+    assert re.search(r"[1-9][0-9]? years", branches.nth(2).inner_text())
+    page.locator("#tokens .chosen").hover()
+    assert page.locator("#tip .rival").count() == 2
+    assert page.locator("#facts").inner_text().startswith("3 branches")
+    page.locator("#program option").nth(1).wait_for(state="attached")
+    page.select_option("#program", index=1)
+    page.locator("#arguments input").wait_for(state="detached")
+    assert '"two"' in page.locator("#plan").input_value()
+    generate(page)
+    assert page.locator("#tokens .branch").count() == 1
+    page.fill("#plan", "{")
+    page.click("#run")
+    page.wait_for_selector("#facts .error")
+    assert "not JSON" in page.locator("#facts").inner_text()
+    page.click("[data-mode=prompt]")
+    assert page.locator("#input").is_visible()
+    assert page.locator("#plan").is_hidden()
 
 
 def test_markup_is_only_text(page: "Page", url: str) -> None:

@@ -23,9 +23,10 @@ from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import DeadlineExceeded
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
-from palmette.runtime.server.metrics.metric_table import LABEL_VALUES, METRICS
+from palmette.runtime.server.metrics.metric_table import LABEL_VALUES, METRICS, OPEN_LABELS
 from palmette.runtime.server.observed_parts import observed
 from palmette.runtime.server.parts import Health, ServerParts
+from palmette.runtime.server.settings import KeySettings
 
 pytestmark = pytest.mark.anyio
 
@@ -193,17 +194,64 @@ async def test_an_engine_that_does_not_answer(
     assert not any(name == "palmette_kv_pages" for name, _ in samples)
 
 
+async def test_replies_are_counted_by_route_and_status(parts: ServerParts) -> None:
+    def fail() -> Health:
+        raise RuntimeError("nobody foresaw this")
+
+    settings = replace(parts.settings, keys=KeySettings(api_keys=("k",), admin_keys=("a",)))
+    app = create_app(replace(parts, settings=settings))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    headers = {"Authorization": "Bearer a"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://palmette", headers=headers) as client:
+        for path in ("/v1/models", "/v1/models/sprig", "/v1/models/x", "/v1/models/y", "/nothing", "/nothing/else"):
+            await client.get(path)
+        body = {"prompt": "a", "max_tokens": 1}
+        for more in ({}, {"stream": True}, {"temperature": -1}):
+            await client.post("/v1/completions", json={**body, **more})
+        await client.get("/v1/models", headers={"Authorization": "Bearer nobody"})
+        failing = create_app(replace(parts, health=fail))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=failing, raise_app_exceptions=False), base_url="http://palmette"
+        ) as other:
+            assert (await other.get("/health")).status_code == 500
+        samples = await scrape(client)
+    counts = {
+        dict(labels)["route"] + " " + dict(labels)["status"]: value
+        for (name, labels), value in samples.items()
+        if name == "palmette_http_responses_total"
+    }
+    assert counts == {
+        "/v1/models 200": 1,
+        "/v1/models/{model_id:path} 200": 1,
+        "/v1/models/{model_id:path} 404": 2,
+        "unmatched 404": 2,
+        "unmatched 401": 1,
+        "/v1/completions 200": 2,
+        "/v1/completions 400": 1,
+        "/health 500": 1,
+    }
+
+
+async def test_restarts_are_counted_while_the_engine_is_down(parts: ServerParts) -> None:
+    down = replace(parts, health=lambda: Health(is_alive=False, reason="gone"), num_restarts=lambda: 3)
+    transport = httpx.ASGITransport(app=create_app(down))
+    async with httpx.AsyncClient(transport=transport, base_url="http://palmette") as client:
+        assert of(await scrape(client), "engine_restarts_total") == 3
+
+
 async def test_every_metric_is_there_and_in_the_table(client: httpx.AsyncClient) -> None:
+    await client.get("/health")
     samples = await scrape(client)
     shown = {name.removesuffix("_created") for name, _ in samples if not name.endswith("_created")}
     assert shown == {name for spec in METRICS for name in spec.sample_names}
     for spec in METRICS:
         for label in spec.labels:
             labels = {dict(each)[label] for name, each in samples if name == spec.sample_names[0]}
-            assert labels == set(LABEL_VALUES[label])
+            assert label in OPEN_LABELS or labels == set(LABEL_VALUES[label])
 
 
 async def test_each_query_of_the_grafana_dashboard_finds_its_metrics(client: httpx.AsyncClient) -> None:
+    await client.get("/health")
     samples = await scrape(client)
     panels = json.loads(GRAFANA.read_text(encoding="utf-8"))["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels) > 10

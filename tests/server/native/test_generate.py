@@ -16,6 +16,8 @@ from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.native.generate_body import GENERATE_PARAMETERS, GenerateBody
 from palmette.runtime.server.native.generate_job import native_jobs
+from palmette.runtime.server.native.sampling_parameters import SAMPLING_PARAMETERS
+from palmette.runtime.server.parameters import Parameter
 from palmette.runtime.server.parts import Health, ServerParts
 from palmette.runtime.server.settings import DefaultSettings, KeySettings, ServerSettings
 
@@ -86,6 +88,15 @@ async def test_nothing_may_be_generated(client: httpx.AsyncClient) -> None:
     assert output["meta_info"]["completion_tokens"] == 0
     assert output["meta_info"]["finish_reason"]["type"] == "length"
     assert output["meta_info"]["prompt_tokens"] > 3
+
+
+async def test_a_prompt_that_ends_inside_a_word_is_healed(client: httpx.AsyncClient) -> None:
+    params = {"max_new_tokens": 3, "temperature": 0}
+    text = "The capital of France is "
+    healed = await generate(client, text=text, sampling_params={**params, "token_healing": True})
+    plain = await generate(client, text=text, sampling_params=params)
+    assert healed["text"].startswith("Paris")
+    assert not plain["text"].startswith("Paris")
 
 
 async def test_the_requests_of_sglangs_select(client: httpx.AsyncClient) -> None:
@@ -257,3 +268,43 @@ def test_defaults_are_the_servers(engine: Engine) -> None:
 
 def test_every_field_is_in_the_table() -> None:
     assert set(GenerateBody.__struct_fields__) <= {each.name for each in GENERATE_PARAMETERS}
+
+
+ODD: list[Any] = [
+    10**400,
+    -(10**400),
+    2**70,
+    1e308,
+    -1,
+    [],
+    {},
+    [[1]],
+    [10**30],
+    {"a": [1]},
+    {"99999999999": 1},
+    True,
+    "x",
+]
+
+
+@pytest.mark.parametrize("parameter", SAMPLING_PARAMETERS, ids=lambda each: each.name)
+async def test_an_odd_value_is_no_failure(parameter: Parameter, client: httpx.AsyncClient) -> None:
+    """A huge number, above all, must not get as far as a step, which would fail for all who are in it."""
+    for value in ODD:
+        limit = {"regex": "a"} if parameter.name in ("max_new_tokens", "max_tokens") else {"max_new_tokens": 1}
+        body = {"text": "a", "sampling_params": {**limit, parameter.name: value}}
+        reply = await client.post("/generate", json=body)
+        assert reply.status_code < 500, (value, reply.text)
+
+
+async def test_a_bias_is_by_token_id(client: httpx.AsyncClient) -> None:
+    body = {"text": "a", "sampling_params": {"max_new_tokens": 2, "temperature": 0, "logit_bias": {"17": 1000}}}
+    assert (await client.post("/generate", json=body)).json()["output_ids"] == [17, 17]
+
+
+async def test_a_hostile_stop_regex_is_refused(client: httpx.AsyncClient) -> None:
+    body = {"text": "a", "sampling_params": {"max_new_tokens": 1, "stop_regex": ["x", "(a|b)*a(a|b){30}"]}}
+    reply = await client.post("/generate", json=body)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "sampling_params.stop_regex"
+    assert "needs more; shorten its repeats" in reply.json()["error"]["message"]

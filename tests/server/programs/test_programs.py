@@ -14,8 +14,9 @@ from random_plans import DrawnPlan, random_plans
 
 import palmette as pm
 from palmette.lang.events import BranchEnded, TextDelta, ValueReady
-from palmette.lang.ir import Gen, Score, Select
-from palmette.lang.plan import Branching, Joining, Plan, PlanBranch, Ref, Template
+from palmette.lang.ir import Gen, Score, Select, Text
+from palmette.lang.plan import Arg, Branching, Joining, Plan, PlanBranch, Ref, Template
+from palmette.lang.sampling_params import SamplingParams
 from palmette.lang.wire import (
     BranchDone,
     BranchForked,
@@ -324,6 +325,23 @@ def test_an_error_keeps_its_number_and_its_numbers() -> None:
 
 def test_every_field_of_a_run_is_in_the_table() -> None:
     assert {each.name for each in PROGRAM_PARAMETERS} == set(RunBody.__struct_fields__)
+
+
+@pytest.mark.anyio
+async def test_a_hostile_stop_regex_is_refused_before_it_runs(client: httpx.AsyncClient) -> None:
+    gen = Gen("x", SamplingParams(max_new_tokens=1, stop_regex=("(a|b)*a(a|b){30}",)))
+    plan = Plan("p", (), (PlanBranch("p", None, (Text("a"), gen)),))
+    reply = await client.post("/v1/programs", content=plan.to_json())
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "branches[0].steps[1].params.stop_regex"
+
+
+@pytest.mark.anyio
+async def test_a_part_that_is_no_parameter_is_refused(client: httpx.AsyncClient) -> None:
+    plan = Plan("p", ("a",), (PlanBranch("p", None, (Template(("x", Arg("b"))),)),))
+    reply = await client.post("/v1/programs", content=plan.to_json())
+    assert reply.status_code == 400
+    assert "'b'" in reply.json()["error"]["message"]
 
 
 def test_events_are_told_whether_a_turn_was_told_or_not() -> None:

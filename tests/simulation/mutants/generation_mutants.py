@@ -12,15 +12,15 @@ GENERATION_MUTANTS = (
         "min-tokens-counts-prompt",
         "The prompt counts towards the tokens before which a text may not end.",
         _GEN,
-        "elif len(self.token_ids) < self.params.min_new_tokens:",
+        "elif self._num_value_tokens < self.params.min_new_tokens:",
         "elif len(self.branch.token_ids) < self.params.min_new_tokens:",
     ),
     Mutation(
         "min-tokens-forgotten-after-preemption",
         "A text that was computed anew after a preemption may end at once.",
         _GEN,
-        "elif len(self.token_ids) < self.params.min_new_tokens:",
-        "elif len(self.token_ids) < self.params.min_new_tokens and self.branch.node is None:",
+        "elif self._num_value_tokens < self.params.min_new_tokens:",
+        "elif self._num_value_tokens < self.params.min_new_tokens and self.branch.node is None:",
     ),
     Mutation(
         "noise-by-output-position",
@@ -40,8 +40,9 @@ GENERATION_MUTANTS = (
         "stop-overshoot-on-tape",
         "A stop string that ends the text stays on the tape.",
         _GEN,
-        "self.branch.truncate(self.start + num_kept)\n        if rest:",
-        "self.branch.truncate(min(self.start + num_kept + 1, len(self.branch.token_ids)))\n        if rest:",
+        "self.branch.truncate(self.start + num_kept)\n        self.branch.append(cut_off)",
+        "self.branch.truncate(min(self.start + num_kept + 1, len(self.branch.token_ids)))\n"
+        "        self.branch.append(cut_off)",
     ),
     Mutation(
         "stop-inside-token-loses-text",
@@ -68,8 +69,8 @@ GENERATION_MUTANTS = (
         "stop-armed-late",
         "A stop is not looked for with the last of the tokens that must come before it.",
         _GEN,
-        "is_armed=len(self.token_ids) >= self.params.min_new_tokens",
-        "is_armed=len(self.token_ids) > self.params.min_new_tokens",
+        "is_armed=self._num_value_tokens >= self.params.min_new_tokens",
+        "is_armed=self._num_value_tokens > self.params.min_new_tokens",
     ),
     Mutation(
         "cut-inside-character",
@@ -173,7 +174,7 @@ GENERATION_MUTANTS = (
         "stop-under-constraint",
         "A stop string ends a text whose constraint is not complete.",
         _GEN,
-        "if self.grammar is not None and (rest or not self._is_complete(self.token_ids[:num_kept])):",
+        "if self.grammar is not None and (rest or not self._is_complete(self.token_ids[:num_kept] + cut_off)):",
         "if self.grammar is not None and rest:",
     ),
     Mutation(

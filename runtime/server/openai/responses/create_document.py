@@ -18,9 +18,9 @@ from .input_items import (
 _ITEMS = (MessageInput, FunctionCallInput, CustomCallInput, CallOutputInput, ReasoningInput, ItemReference)
 
 
-def documented_create() -> dict[str, Any]:
+def documented_create(reply_type: type[Any], *, may_stream: bool) -> dict[str, Any]:
     """`documented`, with what the items of `input` and `tools` are: they are read one by one, to be named."""
-    document = documented(CreateResponse)
+    document = documented(CreateResponse, reply_type, may_stream=may_stream)
     (tool, *items), components = msgspec.json.schema_components(
         [ResponseTool, *_ITEMS], ref_template="#/components/schemas/{name}"
     )

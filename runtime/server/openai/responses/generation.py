@@ -38,10 +38,9 @@ async def generate(
     `contextlib.aclosing`; where it is closed early the work ends. Raises: ApiError.
     """
     turn = _Turn(parts, job, writer)
-    with parts.running.enter(PATH, request_id=writer.response.id, tenant=tenant) as work:
+    with parts.running.enter(PATH, request_id=writer.response.id, tenant=tenant):
         async with aclosing(_own_errors(job.events(parts))) as events:
-            async for sample, event in events:
-                parts.running.saw(work, sample, event)
+            async for _, event in events:
                 if isinstance(event, TextDelta) and event.name is not None:
                     yield turn.more(event.text, len(event.token_ids))
                 elif isinstance(event, ValueReady):

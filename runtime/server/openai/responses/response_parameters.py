@@ -57,6 +57,28 @@ _IGNORED = {
     "service_tier": "there is one",
     "user": "given back",
 }
+_QUERY = {
+    f"{ENDPOINT}/{{response_id}}": {
+        "stream": "true: the events of a response that was made in the background",
+        "starting_after": "with stream: only the events after the one with this sequence number",
+    },
+    f"{ENDPOINT}/{{response_id}}/input_items": {
+        "limit": "items at most, from 1 to 100; default 20",
+        "order": "asc or desc, which is the default",
+        "after": "the id of the item before the first that is wanted",
+    },
+}
+_IGNORED_QUERY = {
+    f"{ENDPOINT}/{{response_id}}": {
+        "include": "a response holds what was asked for when it was made",
+        "include_obfuscation": "nothing is padded",
+    },
+    f"{ENDPOINT}/{{response_id}}/input_items": {"include": "speaks of what is never there"},
+}
+_QUERY_TABLES: tuple[tuple[Verdict, dict[str, dict[str, str]]], ...] = (
+    ("supported", _QUERY),
+    ("ignored", _IGNORED_QUERY),
+)
 _REFUSED = {
     "n": "a response is one; ask several times",
     "conversation": "no conversations are kept; use previous_response_id",
@@ -66,6 +88,7 @@ _REFUSED = {
     "image": "the model reads no images",
     "access_programs": "there are none",
     "background_options": "what runs in the background runs at once",
+    "personality": "the model has one manner; say in instructions how it is to write",
 }
 
 
@@ -79,3 +102,11 @@ RESPONSE_PARAMETERS: tuple[Parameter, ...] = (
     *_lines("refused", _REFUSED),
 )
 """All of the current API, and the extensions."""
+
+RESPONSE_QUERY_PARAMETERS: tuple[Parameter, ...] = tuple(
+    Parameter(name, endpoint, verdict, reason, "query")
+    for verdict, tables in _QUERY_TABLES
+    for endpoint, reasons in tables.items()
+    for name, reason in reasons.items()
+)
+"""Of stored responses."""

@@ -5,21 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...settings import StoreLimits
 from .conversation import Conversation, Item
 from .response_run import ResponseRun
-
-
-@dataclass(frozen=True)
-class StoreLimits:
-    """How much is kept, and for how long; whatever exceeds it is forgotten, the least recently used first."""
-
-    max_responses: int = 4_096
-    max_bytes: int = 256 * 1024 * 1024
-    """Of conversations and events, as JSON."""
-    ttl_s: float = 24 * 3600.0
-    """Counted from the last use."""
-    max_background: int = 64
-    """Responses that run in the background at the same time; these are not forgotten before they have ended."""
 
 
 @dataclass

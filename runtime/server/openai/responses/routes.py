@@ -18,22 +18,23 @@ from .conversation import Item
 from .create_document import documented_create
 from .create_types import CreateResponse
 from .generation import PATH
+from .output_types import Response as ResponseObject
 from .response_desk import ResponseDesk
 from .response_parameters import RESPONSE_PARAMETERS
-from .response_store import ResponseStore, StoredResponse, StoreLimits
+from .response_store import ResponseStore, StoredResponse
 
 _REFUSALS = refusals(RESPONSE_PARAMETERS)
 _MAX_PAGE = 100
 _DEFAULT_PAGE = 20
 
 
-def router(parts: ServerParts, limits: StoreLimits | None = None) -> APIRouter:
+def router(parts: ServerParts) -> APIRouter:
     """The routes, over a store of their own."""
     routes = APIRouter(tags=["OpenAI"])
-    desk = ResponseDesk(parts, ResponseStore(limits))
+    desk = ResponseDesk(parts, ResponseStore(parts.settings.responses))
     heartbeat_s = parts.settings.stream.heartbeat_s
 
-    @routes.post(PATH, summary="A response to a text or to the items of a conversation", openapi_extra=_DOCUMENTED)
+    @routes.post(PATH, summary="A response to a text or to the items of a conversation", openapi_extra=_CREATE)
     async def create_response(request: Request) -> Response:
         body = await read_body(request, CreateResponse, parts.settings.limits, _REFUSALS)
         tenant: str = request.state.tenant
@@ -47,11 +48,11 @@ def router(parts: ServerParts, limits: StoreLimits | None = None) -> APIRouter:
             return await EventStream.begun(request, desk.frames(job, tenant), heartbeat_s=heartbeat_s)
         return json_response(await unless_gone(request, desk.whole(job, tenant)))
 
-    @routes.post(f"{PATH}/input_tokens", summary="How long a prompt would be", openapi_extra=_DOCUMENTED)
+    @routes.post(f"{PATH}/input_tokens", summary="How long a prompt would be", openapi_extra=_COUNT)
     async def count_input_tokens(request: Request) -> Response:
         body = await read_body(request, CreateResponse, parts.settings.limits, _REFUSALS)
         job = await desk.job(body, request.state.tenant)
-        return json_response({"object": "response.input_tokens", "input_tokens": len(job.chat.prompt.token_ids)})
+        return json_response(InputTokens(input_tokens=len(job.chat.prompt.token_ids)))
 
     @routes.get(f"{PATH}/{{response_id}}", summary="A stored response", openapi_extra=_STREAMED)
     async def retrieve_response(request: Request, response_id: str) -> Response:
@@ -96,8 +97,19 @@ def _query(*names: str) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]}
 
 
-_DOCUMENTED = documented_create()
-_STREAMED = _query("stream", "starting_after")
+class InputTokens(msgspec.Struct, kw_only=True):
+    """How long a prompt would be."""
+
+    object: str = "response.input_tokens"
+    input_tokens: int
+
+
+_CREATE = documented_create(ResponseObject, may_stream=True)
+_COUNT = documented_create(InputTokens, may_stream=False)
+_STREAMED = {
+    **_query("stream", "starting_after"),
+    "responses": {"200": {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+}
 
 
 def _stored(desk: ResponseDesk, request: Request, response_id: str) -> StoredResponse:

@@ -18,9 +18,9 @@ from palmette.runtime.server.app import create_app
 from palmette.runtime.server.openai.responses.create_types import CreateResponse
 from palmette.runtime.server.openai.responses.response_desk import ResponseDesk
 from palmette.runtime.server.openai.responses.response_run import ResponseRun
-from palmette.runtime.server.openai.responses.response_store import ResponseStore, StoreLimits
+from palmette.runtime.server.openai.responses.response_store import ResponseStore
 from palmette.runtime.server.parts import ServerParts
-from palmette.runtime.server.settings import KeySettings, ServerSettings
+from palmette.runtime.server.settings import KeySettings, ServerSettings, StoreLimits
 
 pytestmark = pytest.mark.anyio
 LONG = CreateResponse(input="Tell me a story.", max_output_tokens=3_000, ignore_eos=True, background=True)

@@ -7,8 +7,9 @@ from palmette.runtime.server.openai.responses.conversation import Conversation
 from palmette.runtime.server.openai.responses.output_types import Response
 from palmette.runtime.server.openai.responses.response_ids import new_id
 from palmette.runtime.server.openai.responses.response_run import ResponseRun
-from palmette.runtime.server.openai.responses.response_store import ResponseStore, StoredResponse, StoreLimits
+from palmette.runtime.server.openai.responses.response_store import ResponseStore, StoredResponse
 from palmette.runtime.server.openai.responses.response_writer import ResponseWriter
+from palmette.runtime.server.settings import StoreLimits
 
 
 class Clock:
