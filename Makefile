@@ -1,6 +1,6 @@
 # One command a need. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test clients soak mutants check bench format clean
+.PHONY: help run test clients soak mutants check kernels-aot bench format clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,9 @@ check: $(STAMP) ## format, lint, types
 	@mkdir -p build/types && ln -sfn ../.. build/types/palmette
 	cd build/types && ../../$(BIN)/mypy --config-file palmette/pyproject.toml \
 		palmette/lang palmette/grammar palmette/kernels palmette/runtime palmette/__init__.py
+
+kernels-aot: $(STAMP) ## compile every GPU kernel without a GPU: registers, spills, shared memory
+	@$(BIN)/python -P -m palmette.kernels.aot
 
 bench: $(STAMP) ## the workloads, side by side with transformers
 	$(BIN)/python benchmarks/bench_programs.py

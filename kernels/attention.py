@@ -7,27 +7,61 @@ from torch import Tensor
 
 from .attention_reference import plan_reference
 from .attention_rows import AttentionRows
+from .cpu.attention import CpuAttentionPlan
+from .cpu.library import cpu_library
 
 
 class AttentionPlan(Protocol):
     """What a backend worked out about the rows of a step; every layer with the same window shares it."""
 
-    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, scale: float) -> Tensor:
+    def run(
+        self,
+        q: Tensor,
+        k_cache: Tensor,
+        v_cache: Tensor,
+        scale: float,
+        sinks: Tensor | None = None,
+        v_scale: float = 1.0,
+    ) -> Tensor:
         """See `attention`."""
         ...
 
 
-def plan(rows: AttentionRows, device: torch.device) -> AttentionPlan:
-    """Prepare a step with the backend for `device`. Every device has the PyTorch one."""
-    return plan_reference(rows, device)
+def plan(rows: AttentionRows, device: torch.device, *, is_deterministic: bool = False) -> AttentionPlan:
+    """Prepare a step with the backend for `device`: Triton on CUDA, C on a CPU where it is there, else PyTorch.
+
+    is_deterministic: the bits of a token's result depend on its own text alone; on CUDA only. Rows that do not say
+    their `num_heads` and `head_dim`, or whose pages are no power of two, are attended by PyTorch.
+    """
+    if device.type == "cuda":
+        # Triton is no dependency of a CPU, and importing it takes a while.
+        from .cuda.attention_plan import AttentionOptions, can_plan, plan_paged
+
+        if can_plan(rows):
+            return plan_paged(rows, device, AttentionOptions(is_deterministic=is_deterministic))
+    library = cpu_library() if device.type == "cpu" else None
+    return plan_reference(rows, device) if library is None else CpuAttentionPlan(rows, library)
 
 
-def attention(q: Tensor, k_cache: Tensor, v_cache: Tensor, plan: AttentionPlan, scale: float) -> Tensor:
+def attention(
+    q: Tensor,
+    k_cache: Tensor,
+    v_cache: Tensor,
+    plan: AttentionPlan,
+    scale: float,
+    sinks: Tensor | None = None,
+    k_scale: float = 1.0,
+    v_scale: float = 1.0,
+) -> Tensor:
     """softmax(scale * q k^T) v for each token over the cells it sees; the tokens' own cells are already written.
 
     q: [num_tokens, num_heads, head_dim] model dtype; num_heads is a multiple of num_kv_heads.
-    k_cache, v_cache: [num_pages, page_size, num_kv_heads, head_dim], contiguous, the dtype of q.
+    k_cache, v_cache: [num_pages, page_size, num_kv_heads, head_dim], contiguous, the dtype of q or float8_e4m3fn.
+    sinks: [num_heads] float32, a logit of each head that takes weight and gives no value.
+    k_scale, v_scale: what the cells' numbers are to be multiplied by.
     Returns [num_tokens, num_heads, head_dim] in the dtype of q.
     """
-    assert q.dtype == k_cache.dtype, f"expected queries in the dtype of the cache {k_cache.dtype}, got {q.dtype}"
-    return plan.run(q, k_cache, v_cache, scale)
+    assert k_cache.dtype in (q.dtype, torch.float8_e4m3fn), (
+        f"expected queries in the dtype of the cache {k_cache.dtype}, got {q.dtype}"
+    )
+    return plan.run(q, k_cache, v_cache, scale * k_scale, sinks, v_scale)

@@ -17,6 +17,22 @@ _BLOCK_LEN = 256  # queries of a long row attended at a time, which bounds the m
 
 
 @dataclass(frozen=True)
+class _Terms:
+    """What makes scores of products, and weights of scores."""
+
+    scale: float
+    soft_cap: float | None
+    sinks: Tensor | None  # [num_heads] float32
+
+    def grouped_sinks(self, num_kv_heads: int, num_rows: int, query_len: int) -> Tensor | None:
+        """For the queries of a group as they are stacked: [num_kv_heads, num_rows * group * query_len, 1]."""
+        if self.sinks is None:
+            return None
+        sinks = self.sinks.view(num_kv_heads, 1, -1, 1)
+        return sinks.expand(-1, num_rows, -1, query_len).reshape(num_kv_heads, -1, 1)
+
+
+@dataclass(frozen=True)
 class _Run:
     """Consecutive cells of one row: a view of the pool where its pages are consecutive, else a copy."""
 
@@ -48,7 +64,7 @@ class _Group:
     own_cells: Tensor | None  # [num_kv_heads * num_rows * own_len] int64 in a cache of [cells * num_kv_heads, head_dim]
     bias: Tensor | None  # [num_rows, 1, query_len, own_len] float32: 0, or -inf where a query must not look
 
-    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, scale: float) -> Tensor:
+    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, terms: _Terms) -> Tensor:
         num_kv_heads, head_dim = k_cache.shape[2:]
         num_rows, group = self.num_rows, q.shape[1] // num_kv_heads
         num_queries = group * self.query_len
@@ -57,8 +73,8 @@ class _Group:
         if self.own is not None and num_queries == group:
             # One row with one token, the commonest step of all: the layout is right as it is.
             keys, values = self.own.read(k_cache).transpose(0, 1), self.own.read(v_cache).transpose(0, 1)
-            scores = _scores(q.view(num_kv_heads, group, head_dim), keys, scale)
-            return torch.bmm(_softmax(scores), values).view(1, -1, head_dim)
+            scores = _scores(q.view(num_kv_heads, group, head_dim), keys, terms)
+            return torch.bmm(_softmax(scores, terms.grouped_sinks(num_kv_heads, 1, 1)), values).view(1, -1, head_dim)
         # [num_kv_heads, num_rows, num_queries, head_dim]
         stacked = q.reshape(num_rows, self.query_len, num_kv_heads, group, head_dim).permute(2, 0, 3, 1, 4)
         stacked = stacked.reshape(num_kv_heads, num_rows * num_queries, head_dim)
@@ -71,14 +87,17 @@ class _Group:
             keys = k_cache.view(-1, head_dim).index_select(0, self.own_cells).view(shape)
             values = v_cache.view(-1, head_dim).index_select(0, self.own_cells).view(shape)
             own_q = stacked.reshape(num_kv_heads * num_rows, num_queries, head_dim)
-        scores = _scores(own_q, keys, scale)  # [num_kv_heads * num_rows, num_queries, own_len]
+        scores = _scores(own_q, keys, terms)  # [num_kv_heads * num_rows, num_queries, own_len]
         if self.bias is not None:
             scores.view(num_kv_heads, num_rows, group, self.query_len, -1).add_(self.bias)
+        sinks = terms.grouped_sinks(num_kv_heads, num_rows, self.query_len)
         if self.shared is None:
-            out = torch.bmm(_softmax(scores), values)
+            sinks = None if sinks is None else sinks.view(*scores.shape[:2], 1)
+            out = torch.bmm(_softmax(scores, sinks), values)
         else:
-            prefix_scores = _scores(stacked, self.shared.read(k_cache).transpose(0, 1), scale)
-            weights = _softmax(torch.cat((prefix_scores, scores.view(num_kv_heads, num_rows * num_queries, -1)), -1))
+            prefix_scores = _scores(stacked, self.shared.read(k_cache).transpose(0, 1), terms)
+            scores_of_all = torch.cat((prefix_scores, scores.view(num_kv_heads, num_rows * num_queries, -1)), -1)
+            weights = _softmax(scores_of_all, sinks)
             prefix_weights, own_weights = weights[..., : self.shared.length], weights[..., self.shared.length :]
             out = torch.bmm(own_weights.reshape(scores.shape), values)
             prefix_values = self.shared.read(v_cache).transpose(0, 1)
@@ -96,21 +115,31 @@ class _Block:
     cells: _Run
     mask: Tensor | None  # [num_queries, cells] bool, None for causal from the first cell on
 
-    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, scale: float) -> Tensor:
+    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, terms: _Terms) -> Tensor:
         num_kv_heads, head_dim = k_cache.shape[2:]
         queries = q.narrow(0, self.first, self.num_queries).view(self.num_queries, num_kv_heads, -1, head_dim)
         queries = queries.permute(1, 2, 0, 3)
         # Keys get a dimension of stride 0 for the heads of their group: [num_kv_heads, group, num_cells, head_dim].
         shape = (num_kv_heads, queries.shape[1], self.cells.length, head_dim)
-        out = functional.scaled_dot_product_attention(
-            queries,
-            self.cells.read(k_cache).transpose(0, 1).unsqueeze(1).expand(shape),
-            self.cells.read(v_cache).transpose(0, 1).unsqueeze(1).expand(shape),
-            attn_mask=self.mask,
-            is_causal=self.mask is None,
-            scale=scale,
-        )
+        keys = self.cells.read(k_cache).transpose(0, 1).unsqueeze(1).expand(shape)
+        values = self.cells.read(v_cache).transpose(0, 1).unsqueeze(1).expand(shape)
+        if terms.soft_cap is not None or terms.sinks is not None:
+            out = self._weigh(queries.reshape(-1, *queries.shape[2:]), keys.flatten(0, 1), values.flatten(0, 1), terms)
+            out = out.view(queries.shape)
+        else:
+            out = functional.scaled_dot_product_attention(
+                queries, keys, values, attn_mask=self.mask, is_causal=self.mask is None, scale=terms.scale
+            )
         return out.permute(2, 0, 1, 3).flatten(1, 2)  # [num_queries, num_heads, head_dim]
+
+    def _weigh(self, queries: Tensor, keys: Tensor, values: Tensor, terms: _Terms) -> Tensor:
+        """What the library's attention has no argument for. [num_heads, num_queries or cells, head_dim]."""
+        scores = _scores(queries, keys, terms)
+        mask = self.mask
+        if mask is None:
+            mask = torch.ones(scores.shape[1:], dtype=torch.bool, device=scores.device).tril()
+        sinks = None if terms.sinks is None else terms.sinks.view(-1, 1, 1).expand(-1, self.num_queries, 1)
+        return torch.bmm(_softmax(scores.masked_fill_(~mask, -torch.inf), sinks), values)
 
 
 @dataclass(frozen=True)
@@ -119,20 +148,33 @@ class ReferencePlan:
 
     groups: tuple[_Group, ...]
     blocks: tuple[_Block, ...]
+    soft_cap: float | None
 
-    def run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, scale: float) -> Tensor:
-        """See `attention.attention`."""
+    def run(
+        self,
+        q: Tensor,
+        k_cache: Tensor,
+        v_cache: Tensor,
+        scale: float,
+        sinks: Tensor | None = None,
+        v_scale: float = 1.0,
+    ) -> Tensor:
+        """See `attention.attention`. A cache of another type than `q` (fp8) is converted as a whole."""
+        out = self._run(q, k_cache.to(q.dtype), v_cache.to(q.dtype), _Terms(scale, self.soft_cap, sinks))
+        return out if v_scale == 1.0 else out.mul_(v_scale)
+
+    def _run(self, q: Tensor, k_cache: Tensor, v_cache: Tensor, terms: _Terms) -> Tensor:
         if not self.blocks and len(self.groups) == 1 and self.groups[0].scatter is None:
-            return self.groups[0].run(q, k_cache, v_cache, scale)
+            return self.groups[0].run(q, k_cache, v_cache, terms)
         out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
         for group in self.groups:
-            part = group.run(q, k_cache, v_cache, scale)
+            part = group.run(q, k_cache, v_cache, terms)
             if group.scatter is None:
                 return part
             targets, sources = group.scatter
             out.index_copy_(0, targets, part if len(sources) == len(part) else part.index_select(0, sources))
         for block in self.blocks:
-            out.narrow(0, block.first, block.num_queries).copy_(block.run(q, k_cache, v_cache, scale))
+            out.narrow(0, block.first, block.num_queries).copy_(block.run(q, k_cache, v_cache, terms))
         return out
 
 
@@ -161,7 +203,7 @@ class _Planner:
             elif members:
                 groups += [self._group(group) for group in self._split(members)]
         blocks = [b for row, query_len in enumerate(lens) if query_len > _MAX_SHORT_LEN for b in self._blocks(row)]
-        return ReferencePlan(tuple(groups), tuple(blocks))
+        return ReferencePlan(tuple(groups), tuple(blocks), self.rows.soft_cap)
 
     def _split(self, members: list[int]) -> list[RowGroup]:
         rows = self.rows
@@ -296,13 +338,18 @@ class _Planner:
         return torch.from_numpy(array).to(self.device)
 
 
-def _scores(q: Tensor, keys: Tensor, scale: float) -> Tensor:
+def _scores(q: Tensor, keys: Tensor, terms: _Terms) -> Tensor:
     # [batch, num_queries, head_dim] x [batch, num_cells, head_dim] -> [batch, num_queries, num_cells]; with beta 0
     # the first argument is not read.
-    return torch.baddbmm(q.new_empty(()), q, keys.transpose(1, 2), beta=0, alpha=scale)
+    scores = torch.baddbmm(q.new_empty(()), q, keys.transpose(1, 2), beta=0, alpha=terms.scale)
+    return scores if terms.soft_cap is None else scores.div_(terms.soft_cap).tanh_().mul_(terms.soft_cap)
 
 
-def _softmax(scores: Tensor) -> Tensor:
+def _softmax(scores: Tensor, sinks: Tensor | None = None) -> Tensor:
+    """Of the last dimension. sinks: [batch, num_queries, 1] logits that take weight and are left out of the result."""
+    if sinks is not None:
+        with_sinks = torch.cat((scores.float(), sinks), -1)
+        return torch.softmax(with_sinks, -1)[..., :-1].to(scores.dtype)
     if scores.dtype == torch.float32:
         return torch.softmax(scores, -1)
     return torch.softmax(scores, -1, dtype=torch.float32).to(scores.dtype)

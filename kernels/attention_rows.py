@@ -12,7 +12,8 @@ class AttentionRows:
 
     The tokens of row r are the last `query_lens[r]` of its `kv_lens[r]` cells. A token sees the cells up to its own;
     under an ancestor mask it sees all cells before the row's tokens and, of these, the marked ones. With a window it
-    sees only cells fewer than `window` positions before its own.
+    sees only cells fewer than `window` positions before its own. With a soft cap a score s counts as
+    soft_cap * tanh(s / soft_cap) (Gemma 2, arXiv:2408.00118).
     """
 
     query_lens: tuple[int, ...]  # [num_rows] >= 1
@@ -23,6 +24,9 @@ class AttentionRows:
     ancestor_masks: tuple[Tensor | None, ...] = ()  # [num_rows] of bool [query_len, query_len]; () for all None
     positions: Tensor | None = None  # [num_tokens] int64, of the tokens; needed with a window under ancestor masks
     window: int | None = None
+    soft_cap: float | None = None
+    num_heads: int | None = None  # query heads, and ...
+    head_dim: int | None = None  # ... numbers of each: backends that plan programs for a device must know
 
     def __post_init__(self) -> None:
         num_rows = len(self.query_lens)
@@ -37,6 +41,7 @@ class AttentionRows:
         num_cells = self.page_table.shape[1] * self.page_size
         assert max(self.kv_lens) <= num_cells, f"expected at most {num_cells} cells a row, got {max(self.kv_lens)}"
         assert self.window is None or self.window >= 1, f"window: expected >= 1 or None, got {self.window}"
+        assert self.soft_cap is None or self.soft_cap > 0, f"soft_cap: expected > 0 or None, got {self.soft_cap}"
 
     @property
     def is_windowed(self) -> bool:

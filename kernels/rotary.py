@@ -25,6 +25,10 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     turns: [num_tokens, 1, head_dim / 2] complex64, rows of `rotary_table`.
     Returns: x's shape and dtype, contiguous; the arithmetic is in float32.
     """
+    if x.is_cuda:
+        from .cuda.rotary import rotate as rotate_cuda  # triton is no dependency of a CPU
+
+        return rotate_cuda(x, turns)
     pairs = torch.view_as_complex(x.float().view(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
 

@@ -12,42 +12,26 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .philox import GUMBEL_RANGE, gumbel, gumbel_at
+from .cpu import sampling as cpu
+from .cpu.library import CpuLibrary, cpu_library
+from .draw import Draw
+from .philox import gumbel, gumbel_at
 from .token_bitmask import apply_token_bitmask
 
 _WEIGHT_ONE: Final = 2**40
 """Probabilities are added in fixed point; the most likely token weighs this, one of less than 2**-40 of it nothing."""
-
-_WEIGHT_RANGE: Final = 28.0
-"""More than log(2**40) = 27.73: tokens this far behind the best, after temperature, weigh nothing."""
 
 _BINS_PER_NAT: Final = 16
 _NUM_BINS: Final = 16 * 29  # whoever is further behind is in the last
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """How one row's token is drawn: the shape of its distribution, and the key and counter of its noise."""
+class Choice:
+    """One row's token by its mask and its noise alone."""
 
-    temperature: float  # > 0
-    top_k: int | None
-    top_p: float
-    min_p: float
-    seed: int  # 64 bits
-    path: int  # 64 bits
-    position: int  # 32 bits
-
-    @property
-    def is_filtered(self) -> bool:
-        """Whether tokens are dropped by their rank or probability."""
-        return self.top_k is not None or self.top_p < 1 or self.min_p > 0
-
-    @property
-    def reach(self) -> float:
-        """How far behind the best, after temperature, a token can be and still matter."""
-        if self.top_p < 1:
-            return _WEIGHT_RANGE  # a token that min-p will drop still counts in the sum that top-p is a share of
-        return min(GUMBEL_RANGE, -math.log(self.min_p)) if self.min_p > 0 else GUMBEL_RANGE
+    logits: Tensor  # [vocab_size] float32
+    bitmask: Tensor | None  # [mask_words] int32; None: every token is allowed
+    draw: Draw | None  # not filtered; None: the most likely token
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +65,47 @@ def add_to_logits(logits: Tensor, flat_ids: Tensor, amounts: Tensor) -> None:
     logits.view(-1)[flat_ids] += amounts
 
 
+def best_tokens(logits: Tensor) -> tuple[list[int], list[float]]:
+    """The most likely token of each row, the lowest id among equals, and its logit; NaN where the row has one.
+
+    logits: [num_rows, vocab_size] float32.
+    """
+    library = _library_for(logits)
+    if library is not None:
+        return cpu.choose_tokens(library, [cpu.CpuDraw(row, None, 0.0, 0, 0, 0) for row in logits])
+    best, token_ids = logits.max(dim=-1)
+    return token_ids.tolist(), best.tolist()
+
+
+def choose_tokens(choices: Sequence[Choice]) -> tuple[list[int], list[float]]:
+    """argmax(logits / temperature + noise) over what each mask allows, and the best logit of these.
+
+    A token is not to be used where the best logit is not finite: -inf where nothing is allowed. The rows need not lie
+    together. The tokens are those of `apply_token_bitmask` with `draw_tokens` or `greedy_tokens`.
+    """
+    if choices[0].logits.is_cuda:
+        from .cuda.draw_tokens import choose_tokens as choose_tokens_cuda  # triton is no dependency of a CPU
+
+        return choose_tokens_cuda([(choice.logits, choice.bitmask, choice.draw) for choice in choices])
+    library = _library_for(choices[0].logits)
+    if library is not None:
+        return cpu.choose_tokens(library, [_cpu_draw(choice) for choice in choices])
+    logits = torch.stack([choice.logits for choice in choices])
+    for row, choice in zip(logits, choices, strict=True):
+        if choice.bitmask is not None:
+            apply_token_bitmask(row[None], choice.bitmask[None].to(row.device))
+    largest, greedy = logits.max(dim=-1)
+    best: list[float] = largest.tolist()
+    token_ids: list[int] = greedy.tolist()
+    drawn = [(i, choice.draw) for i, choice in enumerate(choices) if choice.draw and math.isfinite(best[i])]
+    if drawn:
+        index = [i for i, _ in drawn]
+        part = logits if len(index) == len(choices) else logits[index]
+        for i, token_id in zip(index, draw_tokens(part, [draw for _, draw in drawn]).tolist(), strict=True):
+            token_ids[i] = token_id
+    return token_ids, best
+
+
 def greedy_tokens(logits: Tensor) -> Tensor:
     """The most likely token of each row, the lowest id among equals: [num_rows, vocab_size] -> [num_rows] int64."""
     return logits.argmax(dim=-1)
@@ -99,6 +124,10 @@ def draw_tokens(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     """
     num_rows, vocab_size = logits.shape
     assert len(draws) == num_rows, f"draw_tokens: expected a draw for each of {num_rows} rows, got {len(draws)}"
+    if logits.is_cuda:
+        from .cuda.draw_tokens import draw_tokens as draw_tokens_cuda  # triton is no dependency of a CPU
+
+        return draw_tokens_cuda(logits, draws)
     best = logits.amax(dim=-1, keepdim=True).double()
     temperature = _per_row([draw.temperature for draw in draws], logits)[:, None]
     is_within = _is_within_reach(logits, best, temperature, draws)
@@ -136,6 +165,30 @@ def log_allowed_mass(logits: Tensor, bitmask: Tensor, token_ids: Tensor) -> Tens
     apply_token_bitmask(masked, bitmask)
     of_all, of_allowed = (torch.log_softmax(each, dim=-1).gather(1, token_ids[:, None]) for each in (logits, masked))
     return (of_all - of_allowed)[:, 0].double().clamp_(max=0)
+
+
+def log_allowed_masses(logits: Tensor, index: Sequence[int], bitmasks: Tensor, token_ids: Sequence[int]) -> list[float]:
+    """`log_allowed_mass` of the rows `index` of logits ([num_rows, vocab_size] float32), by the best means there is."""
+    library = _library_for(logits)
+    if library is not None:
+        draws = [cpu.CpuDraw(logits[i], mask, 0.0, 0, 0, 0) for i, mask in zip(index, bitmasks, strict=True)]
+        return cpu.log_masses(library, draws)
+    part = logits if len(index) == len(logits) else logits[list(index)]
+    masses: list[float] = log_allowed_mass(part, bitmasks, torch.tensor(token_ids, device=logits.device)).tolist()
+    return masses
+
+
+def _library_for(logits: Tensor) -> CpuLibrary | None:
+    is_usable = logits.device.type == "cpu" and logits.stride(-1) == 1
+    return cpu_library() if is_usable else None
+
+
+def _cpu_draw(choice: Choice) -> cpu.CpuDraw:
+    draw = choice.draw
+    if draw is None:
+        return cpu.CpuDraw(choice.logits, choice.bitmask, 0.0, 0, 0, 0)
+    assert not draw.is_filtered, f"choose_tokens: expected no top-k, top-p or min-p, got {draw}"
+    return cpu.CpuDraw(choice.logits, choice.bitmask, draw.temperature, draw.seed, draw.path, draw.position)
 
 
 def top_tokens(values: Tensor, num_tokens: int) -> Tensor:

@@ -9,5 +9,9 @@ def silu_and_mul(x: Tensor) -> Tensor:
 
     x: [num_tokens, 2 * size] model dtype. Returns [num_tokens, size] in the same dtype.
     """
+    if x.is_cuda:
+        from .cuda.silu_and_mul import silu_and_mul as silu_and_mul_cuda  # triton is no dependency of a CPU
+
+        return silu_and_mul_cuda(x)
     gate, up = x.chunk(2, -1)
     return functional.silu(gate).mul_(up)

@@ -58,6 +58,11 @@ def apply_token_bitmask(logits: Tensor, bitmask: Tensor) -> None:
     same device. The mask is spread to 0 and -inf by a table of bytes and added: that costs the same whatever the mask
     is, where a select pays for mispredicted branches (10 times as much for a half-full mask, on a CPU).
     """
+    if logits.is_cuda:
+        from .cuda.token_bitmask import apply_token_bitmask as apply_token_bitmask_cuda
+
+        apply_token_bitmask_cuda(logits, bitmask)
+        return
     vocab_size = logits.shape[1]
     expected = (logits.shape[0], mask_words(vocab_size))
     assert logits.dtype == torch.float32, f"apply_token_bitmask: expected float32 logits, got {logits.dtype}"

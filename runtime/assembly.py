@@ -50,7 +50,12 @@ def assemble(config: EngineConfig) -> EngineParts:
     Raises: InvalidOption, ModelLoadError.
     """
     device = _device(config.model)
-    loaded = load_model(config.model.path or SPRIG, dtype=_dtype(config.model, device), device=device)
+    loaded = load_model(
+        config.model.path or SPRIG,
+        dtype=_dtype(config.model, device),
+        device=device,
+        quantization=config.model.quantization,
+    )
     layout = KVLayout(loaded.config.num_layers, loaded.config.num_kv_heads, loaded.config.head_dim, loaded.model.dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)

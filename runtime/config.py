@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
+from ..kernels.quantization import Quantization
 from .cache.eviction_policy import EvictionPolicyName
 from .errors import InvalidOption
 
@@ -25,6 +26,8 @@ class ModelOptions:
     """`auto`: CUDA if there is one, else the CPU."""
     context_len: int | None = None
     """Longest text in tokens; None: what the model was made for."""
+    quantization: Quantization | None = None
+    """What the weights of linear layers are rounded to when they are loaded; None: they are not."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class EngineConfig:
         dtype: str = "auto",
         device: str = "auto",
         context_length: int | None = None,
+        quantization: str | None = None,
         page_size: int = CacheOptions.page_size,
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
@@ -183,7 +187,13 @@ class EngineConfig:
         if random_seed is not None and not (is_int and 0 <= random_seed < 2**64):
             raise InvalidOption(f"random_seed: expected an integer in [0, 2**64), got {random_seed!r}")
         return cls(
-            model=ModelOptions(Path(model_path) if model_path is not None else None, dtype, device, context_length),
+            model=ModelOptions(
+                Path(model_path) if model_path is not None else None,
+                dtype,
+                device,
+                context_length,
+                None if quantization is None else _one_of("quantization", quantization, _QUANTIZATIONS),
+            ),
             cache=CacheOptions(
                 page_size,
                 max_total_tokens,
@@ -215,6 +225,7 @@ OPTION_NAMES = (
     "dtype",
     "device",
     "context_length",
+    "quantization",
     "page_size",
     "max_total_tokens",
     "disable_radix_cache",
@@ -232,6 +243,7 @@ OPTION_NAMES = (
 )
 
 _POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
+_QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _EVICTION_POLICIES: tuple[EvictionPolicyName, ...] = get_args(EvictionPolicyName)
 
 _Name = TypeVar("_Name", bound=str)

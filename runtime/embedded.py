@@ -41,7 +41,7 @@ class Engine:
             print(engine.generate("The capital of France is", {"max_new_tokens": 4})["text"])
 
     `model_path` is a Hugging Face folder; None is sprig. The options have SGLang's names: `dtype` ("auto",
-    "float32", "bfloat16", "float16"), `device` ("auto", "cpu", "cuda"), `context_length`,
+    "float32", "bfloat16", "float16"), `quantization` ("int8"), `device` ("auto", "cpu", "cuda"), `context_length`,
     `page_size`, `max_total_tokens`, `disable_radix_cache`, `radix_eviction_policy` ("lru", "lfu", "priority"),
     `chunked_prefill_size`, `max_running_requests`, `max_queued_requests`, `max_queued_tokens`, `schedule_policy`
     ("fair-lpm", "fcfs", "lpm", "dfs", "priority"), `random_seed`. For constraints: `max_rollbacks`,

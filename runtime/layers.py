@@ -2,44 +2,16 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ..kernels.attention import AttentionPlan, attention
-from ..kernels.onednn_linear import has_many_rows, onednn_linear, onednn_linear_add
-from ..kernels.rms_norm import rms_norm
-from ..kernels.rotary import rotary_table, rotate
+from ..kernels.cpu.block import CpuBlock, CpuBlockParts
+from ..kernels.cpu.library import cpu_library
+from ..kernels.cpu.linear import CpuLinear
+from ..kernels.linear import Linear
+from ..kernels.rotary import rotary_table
 from ..kernels.silu_and_mul import silu_and_mul
-from ..kernels.store_kv import store_kv
-
-
-@dataclass(frozen=True)
-class Linear:
-    """`x @ weight + bias`.
-
-    Checkpoints have the weight as [out_size, in_size]. The other way round a product with one row, which is all
-    reading of weights, takes half the time on a CPU (measured with MKL: 0.9 against 1.6 ms for 20 MB). Products with
-    more rows go to oneDNN, which reads this layout as well and, unlike MKL, uses all that the processor has (on an
-    AMD one in float32: 1.3 times as fast with 8 rows, twice as fast with 200).
-    """
-
-    weight: Tensor  # [in_size, out_size] model dtype
-    bias: Tensor | None  # [out_size]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: [num_tokens, in_size] -> [num_tokens, out_size]."""
-        if has_many_rows(x):
-            return onednn_linear(x, self.weight, self.bias)
-        if self.bias is None:
-            return torch.mm(x, self.weight)
-        return torch.addmm(self.bias, x, self.weight)
-
-    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
-        """`residual + forward(x)`, in one product."""
-        if has_many_rows(x):
-            return onednn_linear_add(residual, x, self.weight, self.bias)
-        out = torch.addmm(residual, x, self.weight)
-        return out if self.bias is None else out.add_(self.bias)
+from ..kernels.split_qkv import split_qkv
 
 
 @dataclass(frozen=True)
@@ -70,14 +42,9 @@ class AttentionLayer:
         turns: [num_tokens, 1, head_dim / 2] complex64; slots: [num_tokens] int64.
         k_cache, v_cache: [num_pages, page_size, num_kv_heads, head_dim].
         """
-        num_rotated = self.num_heads + self.num_kv_heads
-        heads = self.qkv.forward(x).view(-1, num_rotated + self.num_kv_heads, self.head_dim)
-        rotated = heads[:, :num_rotated]
-        if self.qk_norm is not None:
-            rotated = rms_norm(rotated, self.qk_norm, self.eps)
-        rotated = rotate(rotated, turns)
-        store_kv(rotated[:, self.num_heads :], heads[:, num_rotated:], k_cache, v_cache, slots)
-        out = attention(rotated[:, : self.num_heads], k_cache, v_cache, plan, self.head_dim**-0.5)
+        qkv = self.qkv.forward(x)
+        q = split_qkv(qkv, self.num_heads, turns, self.qk_norm, self.eps, k_cache, v_cache, slots)
+        out = attention(q, k_cache, v_cache, plan, self.head_dim**-0.5)
         return self.output.add_to(residual, out.flatten(1))
 
 
@@ -91,6 +58,35 @@ class FeedForward:
     def forward(self, residual: Tensor, x: Tensor) -> Tensor:
         """residual + feed-forward(x): [num_tokens, hidden_size]."""
         return self.down.add_to(residual, silu_and_mul(self.gate_up.forward(x)))
+
+
+def fuse_block(
+    attention_norm: Tensor, attention: AttentionLayer, mlp_norm: Tensor, mlp: FeedForward
+) -> CpuBlock | None:
+    """The block in C, on the same weights; None unless all of its products are in C."""
+    library = cpu_library()
+    qkv, output, gate_up, down = attention.qkv, attention.output, mlp.gate_up, mlp.down
+    if library is None or not (
+        isinstance(qkv, CpuLinear)
+        and isinstance(output, CpuLinear)
+        and isinstance(gate_up, CpuLinear)
+        and isinstance(down, CpuLinear)
+    ):
+        return None
+    parts = CpuBlockParts(
+        qkv=qkv,
+        output=output,
+        gate_up=gate_up,
+        down=down,
+        attention_norm=attention_norm,
+        mlp_norm=mlp_norm,
+        qk_norm=attention.qk_norm,
+        num_heads=attention.num_heads,
+        num_kv_heads=attention.num_kv_heads,
+        head_dim=attention.head_dim,
+        eps=attention.eps,
+    )
+    return CpuBlock(library, parts)
 
 
 class RotaryEmbedding:

@@ -7,13 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..kernels.draw import Draw
 from ..kernels.sampling import (
-    Draw,
+    Choice,
     add_to_logits,
     apply_repetition_penalties,
+    best_tokens,
+    choose_tokens,
     draw_tokens,
-    greedy_tokens,
-    log_allowed_mass,
+    log_allowed_masses,
     log_probabilities,
     top_tokens,
 )
@@ -62,10 +64,14 @@ class SampleRow:
     @property
     def is_adjusted(self) -> bool:
         """Whether the token depends on more than the raw logits and the noise."""
+        return self.bitmask is not None or self.has_other_logits
+
+    @property
+    def has_other_logits(self) -> bool:
+        """Whether logits are changed by more than the mask."""
         params = self.params
         return (
-            self.bitmask is not None
-            or bool(self.banned_token_ids)
+            bool(self.banned_token_ids)
             or bool(params.logit_bias)
             or (params.repetition_penalty != 1 and bool(self.seen_token_ids))
             or ((params.frequency_penalty != 0 or params.presence_penalty != 0) and bool(self.output_counts))
@@ -110,39 +116,50 @@ class Sampler:
         assert logits.dtype == torch.float32, f"sample: expected float32 logits, got {logits.dtype}"
         if not rows:
             return []
-        best, greedy = logits.max(dim=-1)
-        _check_best(best, range(len(rows)))
-        token_ids: list[int] = greedy.tolist()
+        for i, row in enumerate(rows):
+            assert row.bitmask is None or tuple(row.bitmask.shape) == (mask_words(self.vocab_size),), (
+                f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(row.bitmask.shape)}"
+            )
+        token_ids, best = best_tokens(logits)
+        _check_best(dict(enumerate(best)))
         index = [i for i, row in enumerate(rows) if row.params.temperature > 0 or row.is_adjusted]
-        if index:
-            chosen = self._sample_adjusted(logits[index], [rows[i] for i in index], index)
-            for i, token_id in zip(index, chosen, strict=True):
+        # What only a mask and noise stand between needs no logits of its own.
+        direct = [i for i in index if not rows[i].has_other_logits and not _is_filtered(rows[i])]
+        others = [i for i in index if rows[i].has_other_logits or _is_filtered(rows[i])]
+        other_rows = [rows[i] for i in others]
+        bests: dict[int, float] = {}
+        if direct:
+            chosen, best = choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[i])) for i in direct])
+            bests.update(zip(direct, best, strict=True))
+            for i, token_id in zip(direct, chosen, strict=True):
                 token_ids[i] = token_id
+        other_logits = logits[others]  # a copy
+        if any(row.is_adjusted for row in other_rows):
+            self._adjust(other_logits, other_rows)
+            bests.update(zip(others, other_logits.amax(dim=-1).tolist(), strict=True))
+        _check_best(bests)
+        for i, token_id in zip(others, self._sample_adjusted(other_logits, other_rows), strict=True):
+            token_ids[i] = token_id
         masses = _log_masses(logits, rows, token_ids)
         return [_report(logits[i], row, token_ids[i], masses.get(i)) for i, row in enumerate(rows)]
 
-    def _sample_adjusted(self, logits: Tensor, rows: Sequence[SampleRow], index: Sequence[int]) -> list[int]:
-        """The tokens of rows that need more than the argmax of the raw logits; changes `logits`."""
-        if any(row.is_adjusted for row in rows):
-            self._adjust(logits, rows)
-            _check_best(logits.amax(dim=-1), index)
-        is_greedy = [row.params.temperature == 0 for row in rows]
-        is_filtered = [not greedy and _draw(row).is_filtered for row, greedy in zip(rows, is_greedy, strict=True)]
+    def _sample_adjusted(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[int]:
+        """The tokens of rows whose logits are as they are to be drawn from: [num_rows, vocab_size]."""
+        is_filtered = [_is_filtered(row) for row in rows]
         token_ids = [0] * len(rows)
         # Rows without filters stay clear of the sort that the others need.
         for group in (
-            [i for i in range(len(rows)) if is_greedy[i]],
             [i for i in range(len(rows)) if is_filtered[i]],
-            [i for i in range(len(rows)) if not is_greedy[i] and not is_filtered[i]],
+            [i for i in range(len(rows)) if not is_filtered[i]],
         ):
             if not group:
                 continue
-            part = logits if len(group) == len(rows) else logits[group]
-            if is_greedy[group[0]]:
-                chosen = greedy_tokens(part)
+            if is_filtered[group[0]]:
+                part = logits if len(group) == len(rows) else logits[group]
+                chosen: list[int] = draw_tokens(part, [_required_draw(rows[i]) for i in group]).tolist()
             else:
-                chosen = draw_tokens(part, [_draw(rows[i]) for i in group])
-            for i, token_id in zip(group, chosen.tolist(), strict=True):
+                chosen, _ = choose_tokens([Choice(logits[i], None, _draw(rows[i])) for i in group])
+            for i, token_id in zip(group, chosen, strict=True):
                 token_ids[i] = token_id
         return token_ids
 
@@ -174,10 +191,6 @@ class Sampler:
             logits.view(-1)[flat_ids] = minus_inf
 
     def _apply_masks(self, logits: Tensor, rows: Sequence[SampleRow]) -> None:
-        for i, row in enumerate(rows):
-            assert row.bitmask is None or tuple(row.bitmask.shape) == (mask_words(self.vocab_size),), (
-                f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(row.bitmask.shape)}"
-            )
         index, bitmasks = _bitmasks(rows, logits.device)
         if not index:
             return
@@ -216,18 +229,27 @@ class _Entries:
         return flat_ids, torch.tensor(self._values, dtype=torch.float32, device=device)
 
 
-def _draw(row: SampleRow) -> Draw:
+def _required_draw(row: SampleRow) -> Draw:
     params = row.params
     return Draw(params.temperature, params.top_k, params.top_p, params.min_p, row.seed, row.path, row.position)
 
 
-def _check_best(best: Tensor, index: Sequence[int]) -> None:
-    """Raise for rows, `index` of which are the caller's, whose largest logit is no finite number."""
-    values: list[float] = best.tolist()
-    invalid = [i for i, value in zip(index, values, strict=True) if not value < torch.inf]
+def _draw(row: SampleRow) -> Draw | None:
+    """None: the most likely token."""
+    return _required_draw(row) if row.params.temperature > 0 else None
+
+
+def _is_filtered(row: SampleRow) -> bool:
+    draw = _draw(row)
+    return draw is not None and draw.is_filtered
+
+
+def _check_best(best: Mapping[int, float]) -> None:
+    """Raise for rows whose largest logit, by the caller's index, is no finite number."""
+    invalid = sorted(i for i, value in best.items() if not value < torch.inf)
     if invalid:
         raise InvalidLogits(invalid)
-    forbidden = [i for i, value in zip(index, values, strict=True) if value == -torch.inf]
+    forbidden = sorted(i for i, value in best.items() if value == -torch.inf)
     if forbidden:
         raise NoTokenAllowed(forbidden)
 
@@ -245,10 +267,8 @@ def _log_masses(logits: Tensor, rows: Sequence[SampleRow], token_ids: Sequence[i
     index, bitmasks = _bitmasks(rows, logits.device)
     if not index:
         return {}
-    part = logits if len(index) == len(rows) else logits[index]
-    chosen = torch.tensor([token_ids[i] for i in index], device=logits.device)
-    masses = log_allowed_mass(part, bitmasks, chosen)
-    return dict(zip(index, masses.tolist(), strict=True))
+    masses = log_allowed_masses(logits, index, bitmasks, [token_ids[i] for i in index])
+    return dict(zip(index, masses, strict=True))
 
 
 def _report(raw_logits: Tensor, row: SampleRow, token_id: int, log_mass: float | None) -> SampledToken:

@@ -61,11 +61,37 @@ def _device_facts() -> Iterator[tuple[str, str | list[str]]]:
         yield "device", "cpu"
         yield "dtype", "float32 (where none is asked for)"
         yield "torch threads", str(torch.get_num_threads())
+        yield "cpu kernels", _cpu_kernels()
         return
     yield "device", [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     yield "device memory", [_free_and_total(index) for index in range(torch.cuda.device_count())]
     yield "dtype", "the checkpoint's" + ("" if torch.cuda.is_bf16_supported() else " (no bfloat16 here)")
     yield "cuda", str(torch.version.cuda)
+    yield "cuda kernels", _cuda_kernels()
+
+
+def _cuda_kernels() -> list[str] | str:
+    """Who does what on the device, by dtype; the ports in `kernels` choose so."""
+    version = _version("triton")
+    if version is None:
+        return "none: triton is missing, and nothing runs on the device without it"
+    return [
+        f"attention, norms, rotary, sampling, cells: Triton {version} (float32, float16, bfloat16)",
+        "linear: cuBLAS through PyTorch; with int8 weights: Triton",
+    ]
+
+
+def _cpu_kernels() -> str:
+    from ...kernels.cpu.library import VARIABLE, cpu_kernels
+
+    try:
+        found = cpu_kernels(os.environ.get(VARIABLE, "auto"))
+    except ValueError as error:
+        return f"unknown: {error}"
+    if found.library is None:
+        return f"PyTorch: {found.reason}"
+    threads = "the threads of PyTorch" if found.library.has_threads else "one thread: PyTorch's OpenMP was not found"
+    return f"C for {found.library.instruction_set} ({found.reason}), by {found.library.compiler}, on {threads}"
 
 
 def _free_and_total(index: int) -> str:

@@ -2,12 +2,14 @@
 
 from typing import get_args
 
+from ...kernels.quantization import Quantization
 from ..cache.eviction_policy import EvictionPolicyName
 from ..config import PolicyName
 from .flag import Flag
 
 _POLICIES: tuple[str, ...] = get_args(PolicyName)
 _EVICTIONS: tuple[str, ...] = get_args(EvictionPolicyName)
+_QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -44,6 +46,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("max-concurrent-per-key", "keys.max_concurrent_per_key", "keys", "requests of one key at the same time"),
     Flag("model", "model_path", "model", "Hugging Face model folder"),
     Flag("dtype", "dtype", "model", "type of weights and cache", choices=_DTYPES),
+    Flag("quantization", "quantization", "model", "what weights are rounded to when loaded", choices=_QUANTIZATIONS),
     Flag("device", "device", "model", "auto, cpu, cuda or cuda:n"),
     Flag("context-length", "context_length", "model", "longest text", "tokens"),
     Flag("random-seed", "random_seed", "model", "requests without a seed draw theirs from this"),

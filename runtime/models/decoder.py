@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...kernels.attention import AttentionPlan, plan
+from ...kernels.attention import AttentionPlan, attention, plan
 from ...kernels.attention_rows import AttentionRows
+from ...kernels.cpu.block import CpuBlock
+from ...kernels.linear import Linear
 from ...kernels.rms_norm import rms_norm
 from ..batch import Batch
 from ..cache.kv_pool import KVLayout, KVPool
-from ..layers import AttentionLayer, FeedForward, Linear, RotaryEmbedding
+from ..layers import AttentionLayer, FeedForward, RotaryEmbedding
 from .model_config import ModelConfig
 
 
@@ -23,6 +25,21 @@ class DecoderLayer:
     attention: AttentionLayer
     mlp_norm: Tensor  # [hidden_size]
     mlp: FeedForward
+    fused: CpuBlock | None
+    """The same weights, where all that is not attention runs in C."""
+
+    def forward(
+        self, hidden: Tensor, turns: Tensor, slots: Tensor, plan: AttentionPlan, k_cache: Tensor, v_cache: Tensor
+    ) -> Tensor:
+        """hidden: [num_tokens, hidden_size], returned changed; the other arguments as in `AttentionLayer.forward`."""
+        if self.fused is not None:
+            q = self.fused.before_attention(hidden, turns, slots, k_cache, v_cache)
+            attended = attention(q, k_cache, v_cache, plan, self.attention.head_dim**-0.5)
+            return self.fused.after_attention(hidden, attended)
+        eps = self.attention.eps
+        normed = rms_norm(hidden, self.attention_norm, eps)
+        hidden = self.attention.forward(hidden, normed, turns, slots, plan, k_cache, v_cache)
+        return self.mlp.forward(hidden, rms_norm(hidden, self.mlp_norm, eps))
 
 
 class Decoder:
@@ -69,22 +86,13 @@ class Decoder:
         """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32."""
         plans = self._plan(batch, kv_pool.page_size)
         turns = self._rotary.turns(batch.positions, max(batch.kv_lens))
-        eps = self.config.rms_norm_eps
         hidden = functional.embedding(batch.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
         for index, layer in enumerate(self._layers):
-            hidden = layer.attention.forward(
-                hidden,
-                rms_norm(hidden, layer.attention_norm, eps),
-                turns,
-                batch.slots,
-                plans[layer.attention.window],
-                kv_pool.k(index),
-                kv_pool.v(index),
-            )
-            hidden = layer.mlp.forward(hidden, rms_norm(hidden, layer.mlp_norm, eps))
+            window = layer.attention.window
+            hidden = layer.forward(hidden, turns, batch.slots, plans[window], kv_pool.k(index), kv_pool.v(index))
         if len(batch.logit_indices) != len(hidden):
             hidden = hidden.index_select(0, batch.logit_indices)
-        return self._lm_head.forward(rms_norm(hidden, self._final_norm, eps)).float()
+        return self._lm_head.forward(rms_norm(hidden, self._final_norm, self.config.rms_norm_eps), torch.float32)
 
     def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
         """One plan for each window that layers have, shared by those layers."""
@@ -99,6 +107,8 @@ class Decoder:
                     batch.ancestor_masks,
                     batch.positions,
                     window,
+                    num_heads=self.config.num_heads,
+                    head_dim=self.config.head_dim,
                 ),
                 self.device,
             )

@@ -7,17 +7,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...kernels.linear import Linear, linear_of
+from ...kernels.quantization import Quantization
 from ...kernels.rotary import interleave_heads
 from ..chat_template import ChatTemplate
 from ..generation_config import GenerationConfig
-from ..layers import AttentionLayer, FeedForward, Linear
+from ..layers import AttentionLayer, FeedForward, fuse_block
 from ..tokenizer import Tokenizer
 from .decoder import Decoder, DecoderLayer
 from .model_config import ModelConfig
 from .weight_files import WeightFiles
 
+_EMBEDDING = "model.embed_tokens.weight"
 _LM_HEAD = "lm_head.weight"
-_MAX_COPY_BYTES = 64 * 2**20  # a tied embedding up to this size is kept in both layouts, for speed
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,18 @@ class LoadedModel:
         return self.tokenizer.eos_token_ids
 
 
-def load_model(folder: Path, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu") -> LoadedModel:
+def load_model(
+    folder: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+    quantization: Quantization | None = None,
+) -> LoadedModel:
     """Load a llama, mistral, qwen2 or qwen3 model from `folder` (safetensors, in one file or many; no code is run).
 
     dtype None: float32 on a CPU, where the size of a batch must not change what is sampled; elsewhere the dtype of
-    the checkpoint. Raises a `ModelLoadError`, which says what is wrong with which file.
+    the checkpoint. quantization: what the weights of linear layers are rounded to. Raises a `ModelLoadError`, which
+    says what is wrong with which file.
     """
     device = torch.device(device)
     config = ModelConfig.read(folder)
@@ -53,7 +62,7 @@ def load_model(folder: Path, *, dtype: torch.dtype | None = None, device: torch.
     if dtype is None:
         dtype = torch.float32 if device.type == "cpu" else config.dtype
     return LoadedModel(
-        model=load_decoder(folder, config, dtype, device),
+        model=load_decoder(folder, config, dtype, device, quantization),
         config=config,
         tokenizer=tokenizer,
         chat_template=ChatTemplate.from_folder(folder),
@@ -61,19 +70,25 @@ def load_model(folder: Path, *, dtype: torch.dtype | None = None, device: torch.
     )
 
 
-def load_decoder(folder: Path, config: ModelConfig, dtype: torch.dtype, device: torch.device) -> Decoder:
+def load_decoder(
+    folder: Path,
+    config: ModelConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    quantization: Quantization | None = None,
+) -> Decoder:
     """The weights alone. Raises `CorruptWeights` where they do not fit `config`."""
     files = WeightFiles(folder)
     ignored = frozenset({_LM_HEAD}) if config.has_tied_embeddings else frozenset()
     files.check(dict(expected_tensors(config)), ignored)
-    return _Assembly(files, config, dtype, device).decoder()
+    return _Assembly(files, config, dtype, device, quantization).decoder()
 
 
 def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Name and shape of each tensor that a checkpoint of such a model has."""
     hidden_size, intermediate_size = config.hidden_size, config.intermediate_size
     q_size, kv_size = config.num_heads * config.head_dim, config.num_kv_heads * config.head_dim
-    yield "model.embed_tokens.weight", (config.vocab_size, hidden_size)
+    yield _EMBEDDING, (config.vocab_size, hidden_size)
     for layer in range(config.num_layers):
         prefix = f"model.layers.{layer}."
         yield prefix + "input_layernorm.weight", (hidden_size,)
@@ -101,76 +116,73 @@ def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]
 class _Assembly:
     """Puts the tensors of the files into layers, those side by side that are used side by side."""
 
-    def __init__(self, files: WeightFiles, config: ModelConfig, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        files: WeightFiles,
+        config: ModelConfig,
+        dtype: torch.dtype,
+        device: torch.device,
+        quantization: Quantization | None,
+    ) -> None:
         self.files = files
         self.config = config
         self.dtype = dtype
         self.device = device
+        self.quantization = quantization
 
     def decoder(self) -> Decoder:
-        embedding = self._tensor("model.embed_tokens.weight")
+        head = _EMBEDDING if self.config.has_tied_embeddings else _LM_HEAD
         return Decoder(
             self.config,
-            embedding,
+            self._tensor(_EMBEDDING),
             tuple(self._layer(layer) for layer in range(self.config.num_layers)),
             self._tensor("model.norm.weight"),
-            self._lm_head(embedding),
+            # Where embedding and head are tied they are kept twice: they are read in different orders.
+            self._linear([head.removesuffix(".weight")], has_bias=False),
         )
-
-    def _lm_head(self, embedding: Tensor) -> Linear:
-        if not self.config.has_tied_embeddings:
-            return self._linear([_LM_HEAD.removesuffix(".weight")], has_bias=False)
-        if embedding.nbytes > _MAX_COPY_BYTES:
-            return Linear(embedding.t(), None)
-        return Linear(embedding.t().contiguous(), None)
 
     def _layer(self, layer: int) -> DecoderLayer:
         config, prefix = self.config, f"model.layers.{layer}."
         attention, mlp = prefix + "self_attn.", prefix + "mlp."
         qkv = [attention + name for name in ("q_proj", "k_proj", "v_proj")]
-        return DecoderLayer(
-            attention_norm=self._tensor(prefix + "input_layernorm.weight"),
-            attention=AttentionLayer(
-                num_heads=config.num_heads,
-                num_kv_heads=config.num_kv_heads,
-                head_dim=config.head_dim,
-                window=config.windows[layer],
-                qkv=self._linear(qkv, config.has_qkv_bias, num_rotary=2),
-                output=self._linear([attention + "o_proj"], config.has_output_bias),
-                qk_norm=self._qk_norm(attention) if config.has_qk_norm else None,
-                eps=config.rms_norm_eps,
-            ),
-            mlp_norm=self._tensor(prefix + "post_attention_layernorm.weight"),
-            mlp=FeedForward(
-                gate_up=self._linear([mlp + "gate_proj", mlp + "up_proj"], config.has_mlp_bias),
-                down=self._linear([mlp + "down_proj"], config.has_mlp_bias),
-            ),
+        attention_layer = AttentionLayer(
+            num_heads=config.num_heads,
+            num_kv_heads=config.num_kv_heads,
+            head_dim=config.head_dim,
+            window=config.windows[layer],
+            qkv=self._linear(qkv, config.has_qkv_bias, num_rotary=2),
+            output=self._linear([attention + "o_proj"], config.has_output_bias),
+            qk_norm=self._qk_norm(attention) if config.has_qk_norm else None,
+            eps=config.rms_norm_eps,
         )
+        feed_forward = FeedForward(
+            gate_up=self._linear([mlp + "gate_proj", mlp + "up_proj"], config.has_mlp_bias),
+            down=self._linear([mlp + "down_proj"], config.has_mlp_bias),
+        )
+        attention_norm = self._tensor(prefix + "input_layernorm.weight")
+        mlp_norm = self._tensor(prefix + "post_attention_layernorm.weight")
+        fused = fuse_block(attention_norm, attention_layer, mlp_norm, feed_forward)
+        return DecoderLayer(attention_norm, attention_layer, mlp_norm, feed_forward, fused)
 
     def _linear(self, names: list[str], has_bias: bool, num_rotary: int = 0) -> Linear:
         """The projections `names` as one; the rows of the first `num_rotary` are put in rotary pairs."""
-        weight = self._stack([name + ".weight" for name in names], num_rotary)
-        bias = self._stack([name + ".bias" for name in names], num_rotary) if has_bias else None
-        return Linear(weight.t(), bias)
+        weights = self._parts([name + ".weight" for name in names], num_rotary)
+        bias = torch.cat(self._parts([name + ".bias" for name in names], num_rotary)) if has_bias else None
+        return linear_of(weights, bias, self.dtype, self.device, self.quantization)
 
-    def _stack(self, names: list[str], num_rotary: int) -> Tensor:
-        """The tensors one below the other; matrices lie in memory column by column, as `Linear` wants them."""
+    def _parts(self, names: list[str], num_rotary: int) -> list[Tensor]:
         parts = [self.files.read(name) for name in names]
         for index in range(num_rotary):
             parts[index] = interleave_heads(parts[index], self.config.head_dim)
-        inner = tuple(parts[0].shape[1:])
-        stacked = torch.empty((*inner, sum(len(part) for part in parts)), dtype=self.dtype, device=self.device).t()
-        first = 0
-        for part in parts:
-            stacked[first : first + len(part)].copy_(part)
-            first += len(part)
-        return stacked
+        return parts
 
     def _qk_norm(self, prefix: str) -> Tensor:
         """The norm's weight for each head of queries and keys: [num_heads + num_kv_heads, head_dim]."""
-        q_norm = self._stack([prefix + "q_norm.weight"], num_rotary=1).expand(self.config.num_heads, -1)
-        k_norm = self._stack([prefix + "k_norm.weight"], num_rotary=1).expand(self.config.num_kv_heads, -1)
-        return torch.cat((q_norm, k_norm)).contiguous()
+        q_norm, k_norm = (
+            interleave_heads(self._tensor(f"{prefix}{name}.weight"), self.config.head_dim)
+            for name in ("q_norm", "k_norm")
+        )
+        return torch.cat((q_norm.expand(self.config.num_heads, -1), k_norm.expand(self.config.num_kv_heads, -1)))
 
     def _tensor(self, name: str) -> Tensor:
         return self.files.read(name).to(self.device, self.dtype, copy=True)

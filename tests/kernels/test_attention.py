@@ -213,6 +213,36 @@ def test_a_window_counts_depths_not_indices() -> None:
     case.check()
 
 
+@pytest.mark.parametrize("lens", [[(1, 9)], [(1, 70), (1, 66)], [(4, 30), (3, 33)], [(40, 40), (1, 20)], [(40, 90)]])
+@pytest.mark.parametrize("soft_cap", [None, 0.7])
+def test_soft_cap_and_sinks(lens: list[tuple[int, int]], soft_cap: float | None) -> None:
+    case = Case(lens, 4, num_shared=8)
+    sinks = torch.tensor([0.5, -1.0, 3.0, 0.0])
+    step = plan(replace(case.rows, soft_cap=soft_cap), torch.device("cpu"))
+    out = attention(case.q, case.k_cache, case.v_cache, step, case.scale, sinks, k_scale=2.0, v_scale=3.0)
+    first = 0
+    for (query, kv), slots in zip(case.lens, case.cells, strict=True):
+        is_seen = torch.arange(kv) <= kv - query + torch.arange(query)[:, None]
+        for head in range(4):
+            keys, values = (cache.flatten(0, 1)[slots, head // 2].double() for cache in (case.k_cache, case.v_cache))
+            scores = 2 * case.scale * case.q[first : first + query, head].double() @ keys.T
+            if soft_cap is not None:
+                scores = soft_cap * (scores / soft_cap).tanh()
+            weights = scores.exp() * is_seen
+            weights /= weights.sum(1, keepdim=True) + sinks[head].exp()
+            expected = 3 * (weights @ values).float()
+            torch.testing.assert_close(out[first : first + query, head], expected, rtol=1e-4, atol=1e-5)
+        first += query
+
+
+def test_fp8_cells() -> None:
+    case = Case([(1, 9), (2, 20)], 4, dtype=torch.bfloat16)
+    k_cache, v_cache = (cache.nan_to_num(0).to(torch.float8_e4m3fn) for cache in (case.k_cache, case.v_cache))
+    step = plan(case.rows, torch.device("cpu"))
+    out = attention(case.q, k_cache, v_cache, step, case.scale)
+    assert torch.equal(out, attention(case.q, k_cache.bfloat16(), v_cache.bfloat16(), step, case.scale))
+
+
 def test_wrong_lengths_are_refused() -> None:
     table = torch.zeros((1, 2), dtype=torch.int64)
     with pytest.raises(AssertionError, match="query_len <= kv_len, got 3, 2"):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from palmette.kernels.draw import Draw
 from palmette.kernels.philox import gumbel
 from palmette.kernels.sampling import (
-    Draw,
     apply_repetition_penalties,
     draw_tokens,
     greedy_tokens,

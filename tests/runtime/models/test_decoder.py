@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from palmette.kernels.cpu.library import cpu_library
 from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.models.decoder import Decoder
@@ -47,6 +49,7 @@ CHECKPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama-tied": ("Llama", {"tie_word_embeddings": True}),
     "llama-bias": ("Llama", {"attention_bias": True, "mlp_bias": True, "num_key_value_heads": 4}),
     "llama-head-dim": ("Llama", {"head_dim": 6, "num_key_value_heads": 1}),
+    "llama-wide-heads": ("Llama", {"head_dim": 32}),  # what the C kernel of attention takes
     "llama-linear": ("Llama", {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 3.0}}),
     "llama-llama3": ("Llama", {"rope_parameters": LLAMA3}),
     "llama-yarn": ("Llama", {"rope_parameters": YARN}),
@@ -59,6 +62,10 @@ CHECKPOINTS: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("Qwen2", {"tie_word_embeddings": True}),
     "qwen2-window": ("Qwen2", {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}),
     "qwen3": ("Qwen3", {"head_dim": 12, "tie_word_embeddings": True}),
+    "qwen3-wide-heads": (
+        "Qwen3",
+        {"head_dim": 16, "use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1},
+    ),
     "qwen3-bias": ("Qwen3", {"head_dim": 8, "attention_bias": True}),
 }
 
@@ -187,6 +194,21 @@ def test_greedy_tokens_equal_transformers(name: str) -> None:
             torch.tensor([prompt]), max_new_tokens=20, do_sample=False, eos_token_id=None, pad_token_id=0
         )
         assert text == expected[0].tolist()
+
+
+@pytest.mark.skipif(cpu_library() is None, reason="PyTorch's sums depend on how many there are")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["llama-wide-heads", "qwen3-wide-heads"])
+def test_no_bit_depends_on_batch_or_chunk(name: str, dtype: torch.dtype) -> None:
+    model = load(name, dtype)
+    texts = [random_ids(60), random_ids(33, seed=1), random_ids(7, seed=2)]
+    pool, tapes = new_pool(model, 4, num_tapes=3)
+    together = run(model, pool, list(zip(tapes, texts, strict=True))).split([60, 33, 7])
+    pool, tapes = new_pool(model, 16, num_tapes=3)
+    for tape, ids, expected in zip(tapes, texts, together, strict=True):
+        cuts = [0, 2, 3, len(ids) // 2, len(ids) - 2, len(ids) - 1, len(ids)]
+        parts = [run(model, pool, [(tape, ids[start:stop])]) for start, stop in pairwise(cuts) if start < stop]
+        assert torch.equal(torch.cat(parts), expected)
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral-window", "qwen3"])

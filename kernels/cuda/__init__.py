@@ -1,0 +1,1 @@
+"""Triton kernels for CUDA devices, one operator a file, each with a PyTorch twin in the folder above."""
