@@ -17,10 +17,11 @@ from functools import partial
 from typing import Any
 
 from environment import describe_environment, environment_line
-from grammar_figures import Bench, Figures
+from grammar_figures import Figures
 from grammar_memory import memory_of_cache
 from grammar_peers import LLGuidance, OutlinesCore, Palmette, XGrammar
 from grammar_vocabulary import token_bytes_of, tokenizer_of
+from grammar_walk import Bench
 from grammar_worker import GrammarWorker
 from result_file import write_result
 from rich.console import Console
