@@ -328,12 +328,13 @@ def test_a_reader_that_is_slow_is_cancelled_and_others_are_served(service: Engin
 
 def test_a_server_that_does_not_read_never_holds_up_the_engine(service: EngineService) -> None:
     async def main() -> None:
-        async with linked(service, BufferLimits(unsent=1000)) as link:
+        async with linked(service) as link:
             branches = [await link.open_branch() for _ in range(3)]
             runs = [branch.run([Text("Hello"), Gen("x", LONG)]) for branch in branches]
             for run in runs:
                 await anext(run)
             link.near._transport.pause_reading()
+            link.hosts[0]._max_unsent_bytes = 1000  # only now: until here this test may have been slow to read itself
             while (await service.stats())["num_running_rows"]:
                 await asyncio.sleep(0.01)
             link.near._transport.resume_reading()
