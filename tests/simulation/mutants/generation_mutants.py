@@ -158,10 +158,10 @@ GENERATION_MUTANTS = (
     ),
     Mutation(
         "draw-of-neighbour",
-        "All rows of a group are drawn with the noise and the filter of its first.",
+        "All rows that need no logits of their own are drawn with the noise of the first.",
         _SAMPLER,
-        "chosen = draw_tokens(part, [_draw(rows[i]) for i in group])",
-        "chosen = draw_tokens(part, [_draw(rows[group[0]]) for i in group])",
+        "choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[i])) for i in direct])",
+        "choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[direct[0]])) for i in direct])",
     ),
     Mutation(
         "matcher-shared",
