@@ -256,6 +256,8 @@ class Bench:
         answer = self._stream(_prompts(self._options.victims), self._options.victim_tokens)
         arrivals = [stream["arrivals_s"] for stream in answer["streams"]]
         gaps = [1e3 * (after - before) for each in arrivals for before, after in pairwise(each)]
+        if not gaps:  # text is sent every 20 ms at most
+            raise SystemExit("each stream's text came in one piece: give the streams more --victim-tokens")
         return gaps, other.ask(None)
 
     def _stream(self, prompts: Sequence[str], num_tokens: int) -> Any:

@@ -19,7 +19,7 @@ def test_it_prints_its_tables_and_keeps_its_figures(capsys: pytest.CaptureFixtur
     import bench_server
 
     sizes = ["--rounds", "1", "--streams", "2", "--tokens", "6", "--requests", "2", "--connections", "5"]
-    sizes += ["--victims", "2", "--victim-tokens", "12"]
+    sizes += ["--victims", "2", "--victim-tokens", "300"]
     kinds = ["JSON 100,000 levels deep", "200 connections that dribble"]
     result = bench_server.main([*sizes, "--kinds", *kinds, "--json", str(tmp_path / "tiny.json")])
     printed = capsys.readouterr().out
