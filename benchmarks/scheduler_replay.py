@@ -70,9 +70,9 @@ class Replay:
         pool = KVPool(KVLayout(1, 1, 1, torch.int64), num_tokens // page_size, page_size)
         self.memory = TimedMemory(pool, RadixCache(pool))
         self.scheduler = Scheduler(options, self.memory, lambda: 0.0)
-        listener = self.memory.cache.listener
-        assert listener is not None, "the scheduler listens to the cache"
-        self.memory.cache.listener = self._listener = TimedListener(listener)
+        (listener,) = self.memory.cache.listeners  # the scheduler's
+        self._listener = TimedListener(listener)
+        self.memory.cache.listeners[:] = [self._listener]
         self.figures = Figures()
         self._arrived: dict[Row, int] = {}
         self._num_rows = 0

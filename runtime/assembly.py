@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,10 +14,11 @@ from ..grammar.compiler import GrammarCompiler
 from ..grammar.compiling.compile_service import CompileService
 from ..grammar.vocabulary import Vocabulary
 from ..kernels.philox import branch_path
+from .batch import Model
 from .cache.kv_pool import KVLayout, KVPool
 from .cache.radix_cache import RadixCache
 from .chat_template import ChatTemplate
-from .config import CacheOptions, ConstraintOptions, EngineConfig, ModelOptions
+from .config import CacheOptions, ConstraintOptions, EngineConfig, ModelOptions, SpeculationOptions
 from .engine import EngineCore
 from .errors import InvalidOption
 from .memory import Memory
@@ -24,6 +26,16 @@ from .model_runner import ModelRunner
 from .models.loader import load_model
 from .operations.starter import Starter, TextLimits
 from .sampler import Sampler
+from .speculation.count_drafts import CountDrafts
+from .speculation.draft import Source
+from .speculation.drafter import Drafter
+from .speculation.forced_drafts import ForcedDrafts
+from .speculation.pass_timing import measure_step_cost
+from .speculation.radix_drafts import RadixDrafts
+from .speculation.segment_feed import SegmentFeed
+from .speculation.segment_store import SegmentStore
+from .speculation.speculator import Speculator
+from .speculation.suffix_drafts import SuffixDrafts
 from .tokenizer import Tokenizer
 
 SPRIG = Path(__file__).parent / "models" / "sprig"
@@ -87,8 +99,27 @@ def assemble(config: EngineConfig) -> EngineParts:
         config.scheduler,
         _seed_source(config.random_seed),
         num_mask_threads=constraints.num_mask_threads,
+        speculator=_speculator(config.speculation, loaded.model, memory, compiler.vocabulary, tokenizer),
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
+
+
+def _speculator(
+    options: SpeculationOptions, model: Model, memory: Memory, vocabulary: Vocabulary, tokenizer: Tokenizer
+) -> Speculator | None:
+    if not options.sources:
+        return None
+    store = SegmentStore(options.num_stored_tokens)
+    drafters: dict[Source, Drafter] = {
+        "forced": ForcedDrafts(vocabulary, partial(tokenizer.encode, has_special=False)),
+        "radix": RadixDrafts(memory.cache),
+        "suffix": SuffixDrafts(store),
+        "counts": CountDrafts(),
+    }
+    if "suffix" in options.sources:
+        memory.cache.listeners.append(SegmentFeed(store))
+    chosen = [drafters[source] for source in options.sources]
+    return Speculator(chosen, measure_step_cost(model, memory.pool))
 
 
 def _compiler(vocabulary: Vocabulary, options: ConstraintOptions) -> GrammarCompiler:

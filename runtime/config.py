@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, get_args
 from ..kernels.quantization import Quantization
 from .cache.eviction_policy import EvictionPolicyName
 from .errors import InvalidOption
+from .speculation.draft import SOURCES, Source
 
 PolicyName = Literal["fair-lpm", "fcfs", "lpm", "dfs", "priority"]
 """The orders in which waiting rows are let in; `scheduling/policy_choice.py` says which is which."""
@@ -95,6 +96,16 @@ class ConstraintOptions:
 
 
 @dataclass(frozen=True)
+class SpeculationOptions:
+    """Whether what comes next is guessed, and checked several tokens at a time. No answer depends on it."""
+
+    sources: tuple[Source, ...] = ()
+    """Who guesses; () for nobody."""
+    num_stored_tokens: int = 1_000_000
+    """Tokens of texts that are kept to guess from, after their KV cells are gone."""
+
+
+@dataclass(frozen=True)
 class EngineConfig:
     """All options of an engine."""
 
@@ -102,6 +113,7 @@ class EngineConfig:
     cache: CacheOptions = field(default_factory=CacheOptions)
     scheduler: SchedulerOptions = field(default_factory=SchedulerOptions)
     constraints: ConstraintOptions = field(default_factory=ConstraintOptions)
+    speculation: SpeculationOptions = field(default_factory=SpeculationOptions)
     random_seed: int | None = None
     """Branches without a seed draw theirs from this; None: from the operating system."""
 
@@ -131,12 +143,14 @@ class EngineConfig:
         compile_timeout_s: float = ConstraintOptions.compile_time_limit_s,
         compile_memory_mb: int = ConstraintOptions.compile_memory_limit_mb,
         grammar_cache_mb: int = ConstraintOptions.grammar_cache_mb,
+        speculation: str = "off",
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
         """Options by the names SGLang gives them.
 
-        `max_total_tokens` is rounded down to whole pages. Raises: InvalidOption for an unknown name or a value out of
+        `max_total_tokens` is rounded down to whole pages. `speculation`: "auto", "off", or the sources to guess from,
+        with commas between them. Raises: InvalidOption for an unknown name or a value out of
         range.
         """
         if unknown:
@@ -216,6 +230,7 @@ class EngineConfig:
                 compile_memory_mb,
                 grammar_cache_mb,
             ),
+            speculation=SpeculationOptions(_sources(speculation)),
             random_seed=random_seed,
         )
 
@@ -247,6 +262,18 @@ _QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
 _EVICTION_POLICIES: tuple[EvictionPolicyName, ...] = get_args(EvictionPolicyName)
 
 _Name = TypeVar("_Name", bound=str)
+
+
+def _sources(speculation: str) -> tuple[Source, ...]:
+    if speculation == "auto":
+        return SOURCES
+    if speculation == "off":
+        return ()
+    names = [name.strip() for name in speculation.split(",")] if isinstance(speculation, str) else []
+    if not names or not set(names) <= set(SOURCES):
+        expected = f"'auto', 'off', or some of {', '.join(SOURCES)}, with commas between them"
+        raise InvalidOption(f"speculation: expected {expected}, got {speculation!r}")
+    return tuple(source for source in SOURCES if source in names)
 
 
 def _one_of(option: str, given: object, names: tuple[_Name, ...]) -> _Name:

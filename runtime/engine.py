@@ -24,6 +24,11 @@ from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
 from .scheduling.scheduler import Scheduler
+from .speculation.speculator import Speculator
+from .speculation.tree_walk import TreeWalk
+
+_Place = tuple[Row, SampleRow, Tensor]
+"""Where a row samples a token: how, and from which logits, [vocab_size]."""
 
 
 class EngineCore:
@@ -44,9 +49,10 @@ class EngineCore:
         draw_seed: Callable[[], int],
         clock: Callable[[], float] = time.perf_counter,
         num_mask_threads: int = 0,
+        speculator: Speculator | None = None,
     ) -> None:
         """`draw_seed`: the seeds of branches that come without; `clock`: seconds from anywhere, never going back;
-        `num_mask_threads`: see `ConstraintOptions`.
+        `num_mask_threads`: see `ConstraintOptions`; `speculator`: who guesses what comes next; None: nobody.
         """
         self._clock = clock
         self._starter = starter
@@ -54,7 +60,8 @@ class EngineCore:
         self._sampler = sampler
         self._mask_filler = MaskFiller(sampler.vocab_size, num_mask_threads)
         self.memory = memory
-        self.scheduler = Scheduler(scheduler_options, memory, clock)
+        self._speculator = speculator
+        self.scheduler = Scheduler(scheduler_options, memory, clock, speculator)
         self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
         self.num_computed_tokens = 0
@@ -182,6 +189,7 @@ class EngineCore:
             "num_masks": self._mask_filler.num_masks,
             "mask_fill_us": round(self._mask_filler.fill_s * 1e6),
             "mask_wait_us": round(self._mask_filler.wait_s * 1e6),
+            **(self._speculator.stats() if self._speculator is not None else {}),
             **self._starter.compiler.stats(),
         }
 
@@ -213,22 +221,58 @@ class EngineCore:
         return logits
 
     def _commit(self, shares: list[RowShare], logits: list[RowLogits], masks: Mapping[Row, FilledMask]) -> None:
-        sampling: list[tuple[Row, SampleRow, Tensor]] = []
+        sampling: list[_Place] = []
+        walks: dict[Row, TreeWalk] = {}
         for share, row_logits in zip(shares, logits, strict=True):
-            try:
-                sample_row = self._receive_logits(share, row_logits, masks.get(share.row))
-            except ConstraintDeadEnd as error:
-                self.branches.fail(share.row, error)
-                continue
-            except Exception as error:  # noqa: BLE001 - a row that fails must end alone
-                self.branches.fail(share.row, _step_failed("an operation", error))
-                continue
+            row = share.row
+            sample_row = self._receive_logits(share, row_logits, masks.get(row))
             if sample_row is not None and row_logits.last is not None:
-                sampling.append((share.row, sample_row, row_logits.last))
-            if share.num_tokens > 1 and not share.row.is_private:
-                self.memory.publish(share.row.branch)
-        tokens = self._sample(sampling)
+                sampling.append((row, sample_row, row_logits.last))
+                if share.draft is not None:
+                    walks[row] = TreeWalk(share.draft, row_logits.nodes)
+            if share.num_tokens > 1 and not row.is_private and row in self.branches.rows:
+                self.memory.publish(row.branch)
+        going_on = self._receive_tokens(self._sample(sampling), walks)
+        if self._speculator is not None:
+            self._check_guesses(self._speculator, shares, walks, going_on)
+
+    def _receive_logits(self, share: RowShare, logits: RowLogits, mask: FilledMask | None) -> SampleRow | None:
+        row, task = share.row, share.row.task
+        try:
+            if logits.score_positions:
+                task.receive_scores(logits.score_positions, logits.scores)
+            if not share.is_complete:
+                return None
+            if task.tree is not None:
+                task.receive_tree(logits.last, logits.nodes)
+                return None
+        except Exception as error:  # noqa: BLE001 - a row that fails must end alone
+            self.branches.fail(row, _step_failed("an operation", error))
+            return None
+        return self._sample_row(row, mask) if logits.last is not None else None
+
+    def _sample_row(self, row: Row, mask: FilledMask | None) -> SampleRow | None:
+        """How to sample the row's next token; None if it wants none, goes back, or has failed."""
+        tape_len = len(row.branch.token_ids)
+        try:
+            sample_row = row.task.sample_row(mask)
+        except ConstraintDeadEnd as error:
+            self.branches.fail(row, error)
+            return None
+        except Exception as error:  # noqa: BLE001 - a row that fails must end alone
+            self.branches.fail(row, _step_failed("an operation", error))
+            return None
+        num_taken_back = tape_len - len(row.branch.token_ids)
+        if num_taken_back:
+            self.num_rollbacks += 1
+            self.num_tokens_taken_back += num_taken_back
+            row.charged_len = min(row.charged_len, len(row.branch.token_ids))  # what comes instead is charged anew
+        return sample_row
+
+    def _receive_tokens(self, tokens: list[tuple[Row, SampledToken]], walks: Mapping[Row, TreeWalk]) -> list[Row]:
+        """Hand out what was sampled; returns the rows whose token had been guessed, and that go on from there."""
         now = self._clock()
+        going_on = []
         for row, token in tokens:
             row.stopwatch.sample(now)
             if row not in self.branches.rows:
@@ -237,28 +281,38 @@ class EngineCore:
                 row.task.receive_token(token)
             except Exception as error:  # noqa: BLE001 - a row that fails must end alone
                 self.branches.fail(row, _step_failed("an operation", error))
+                continue
+            walk = walks.get(row)
+            num_skipped = walk.follow(token.token_id) if walk is not None else None
+            if num_skipped is not None and row.task.draft_text() is not None:
+                self.memory.accept_cell(row.branch, num_skipped)
+                going_on.append(row)
+        return going_on
 
-    def _receive_logits(self, share: RowShare, logits: RowLogits, mask: FilledMask | None) -> SampleRow | None:
-        row, task = share.row, share.row.task
-        if logits.score_positions:
-            task.receive_scores(logits.score_positions, logits.scores)
-        if not share.is_complete:
-            return None
-        if task.tree is not None:
-            task.receive_tree(logits.last, logits.nodes)
-            return None
-        if logits.last is None:
-            return None
-        tape_len = len(row.branch.token_ids)
-        sample_row = task.sample_row(mask)
-        num_taken_back = tape_len - len(row.branch.token_ids)
-        if num_taken_back:
-            self.num_rollbacks += 1
-            self.num_tokens_taken_back += num_taken_back
-            row.charged_len = min(row.charged_len, len(row.branch.token_ids))  # what comes instead is charged anew
-        return sample_row
+    def _next_places(self, rows: list[Row], walks: Mapping[Row, TreeWalk]) -> list[_Place]:
+        """Where the rows sample next, in the pass that is done already."""
+        constrained = [row for row in rows if row.task.wants_mask]
+        job = self._mask_filler.start([row.task for row in constrained])
+        masks = dict(zip(constrained, job.collect(), strict=True))
+        sample_rows = [(row, self._sample_row(row, masks.get(row))) for row in rows]
+        return [(row, each, walks[row].next_logits) for row, each in sample_rows if each is not None]
 
-    def _sample(self, sampling: list[tuple[Row, SampleRow, Tensor]]) -> list[tuple[Row, SampledToken]]:
+    def _check_guesses(
+        self, speculator: Speculator, shares: list[RowShare], walks: Mapping[Row, TreeWalk], going_on: list[Row]
+    ) -> None:
+        """Go on from right guess to right guess; then give back what wrong ones took, and learn from them."""
+        start = speculator.clock()
+        while going_on:
+            going_on = self._receive_tokens(self._sample(self._next_places(going_on, walks)), walks)
+        for share in shares:
+            if share.draft is not None and share.row in self.branches.rows:
+                self.memory.trim(share.row.branch)
+        for row, walk in walks.items():
+            assert row.guesses is not None, "somebody has guessed for this row"
+            speculator.learn(row.guesses, walk.tree, walk.right, walk.num_checked)
+        speculator.end_pass(speculator.clock() - start)
+
+    def _sample(self, sampling: list[_Place]) -> list[tuple[Row, SampledToken]]:
         if not sampling:
             return []
         try:

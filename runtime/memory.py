@@ -108,6 +108,20 @@ class Memory:
         self._note(branch)
         return True
 
+    def has_room(self, branch: Branch, num_cells: int) -> bool:
+        """Whether `reserve` would give up nothing that is cached."""
+        return self.num_pages_to_write(branch, num_cells) <= self.pool.num_free_pages
+
+    def accept_cell(self, branch: Branch, num_skipped: int) -> None:
+        """Take the cell `num_skipped` places behind the computed ones for the next: that guess was right."""
+        if num_skipped:
+            self.pool.move_cell(self._place(branch, num_skipped), self._place(branch, 0))
+        branch.num_computed += 1
+
+    def _place(self, branch: Branch, num_skipped: int) -> tuple[int, int]:
+        index, offset = divmod(branch.num_computed + num_skipped, self.pool.page_size)
+        return branch.page_table[index], offset
+
     def _is_writable(self, branch: Branch, num_cells: int) -> bool:
         """Whether the next cells lie in one page that is the branch's alone: so it is, of most passes, for a row that
         writes.

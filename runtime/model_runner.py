@@ -61,7 +61,7 @@ class _BatchBuilder:
         base = len(self._token_ids)
         self._token_ids += branch.token_ids[start:end]
         self._positions += range(start, end)
-        tree = task.tree if share.is_complete else None
+        tree = share.tree
         if tree is not None:
             self._token_ids += tree.token_ids
             self._positions += [end + depth for depth in tree.depths]
@@ -71,7 +71,8 @@ class _BatchBuilder:
         self._query_lens.append(share.num_cells)
         self._kv_lens.append(kv_len)
         self._tables.append(table[: -(-kv_len // page_size)])
-        self._masks.append(tree.ancestor_mask(share.num_tokens) if tree is not None else None)
+        # A chain is seen as ordinary tokens are.
+        self._masks.append(None if tree is None or tree.is_chain else tree.ancestor_mask(share.num_tokens))
         scores = task.score_positions(start, end)
         # A fork or a score is complete before the last token; what follows the tape is wanted of nobody then.
         wants_last = share.is_complete and share.num_tokens > 0 and end == len(branch.token_ids)

@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 
 from .branch import Branch
 from .operations.task import Task
+from .speculation.draft_tree import DraftTree
+from .speculation.speculator import Guesses
 from .stopwatch import Stopwatch
 from .ticket import Ticket
+from .token_tree import TokenTree
 
 
 @dataclass(eq=False)
@@ -35,6 +38,8 @@ class Row:
     """Length of the tape when the row was made."""
     cached_tokens: int | None = None
     """Tokens of the tape that were there, computed, when the row was first let in."""
+    guesses: Guesses | None = None
+    """Those who guess what it will write, from its first token on."""
 
     def __post_init__(self) -> None:
         self.start_len = len(self.branch.token_ids)
@@ -67,12 +72,21 @@ class RowShare:
     row: Row
     num_tokens: int
     is_complete: bool
+    draft: DraftTree | None = None
+    """Guesses at what comes next, to be checked."""
+
+    @property
+    def tree(self) -> TokenTree | None:
+        """What is computed after the tape."""
+        if self.draft is not None:
+            return self.draft
+        return self.row.task.tree if self.is_complete else None
 
     @property
     def num_tree_nodes(self) -> int:
         """Nodes computed after the tape."""
-        tree = self.row.task.tree
-        return len(tree) if self.is_complete and tree is not None else 0
+        tree = self.tree
+        return 0 if tree is None else len(tree)
 
     @property
     def num_cells(self) -> int:

@@ -59,6 +59,11 @@ class TokenTree:
         """Nodes that have children, ascending: those whose logits are of use."""
         return sorted({parent for parent in self.parents if parent is not None})
 
+    @property
+    def is_chain(self) -> bool:
+        """Whether each node has one child, but for the last: then nodes see each other as ordinary tokens do."""
+        return self.parents == [None, *range(len(self.parents) - 1)]
+
     def ancestor_mask(self, num_before: int) -> Tensor:
         """Who sees whom in a row of `num_before` ordinary tokens followed by the nodes.
 

@@ -223,6 +223,14 @@ class KVPool:
         assert source_page != destination_page, f"copy_cells: expected two pages, got {source_page} twice"
         self.cells[:, :, destination_page, :num_cells].copy_(self.cells[:, :, source_page, :num_cells])
 
+    def move_cell(self, source: tuple[int, int], destination: tuple[int, int]) -> None:
+        """Copy one cell, (page, offset), over another: the step that closes up the right guesses of a tree."""
+        for page_id, offset in (source, destination):
+            assert 0 <= offset < self.page_size, f"move_cell: expected an offset below {self.page_size}, got {offset}"
+            count = self._reference_counts[page_id]
+            assert count == 1, f"move_cell: expected page {page_id} to have exactly 1 owner, got {count}"
+        self.cells[:, :, destination[0], destination[1]] = self.cells[:, :, source[0], source[1]]
+
     def check_integrity(self) -> None:
         """Raise AssertionError unless free + held = total and the free list agrees with the counts. O(num_pages)."""
         counts = self._reference_counts

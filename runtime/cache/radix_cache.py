@@ -60,8 +60,8 @@ class RadixCache:
         """Given up since the start, to make room or by `flush`."""
         self._rank_of = make_eviction_policy(eviction_policy)
         self._queue = EvictionQueue(self._rank_of)
-        self.listener: TreeListener | None = None
-        """Who is told of every change of the tree; at most one."""
+        self.listeners: list[TreeListener] = []
+        """Who is told of every change of the tree."""
 
     @property
     def num_cached_tokens(self) -> int:
@@ -218,8 +218,8 @@ class RadixCache:
             node = child
         if node.lock_count == 0:
             self._pool.mark_all_evictable(own_pages)
-        if self.listener is not None:
-            self.listener.on_insert(node, start)
+        for listener in self.listeners:
+            listener.on_insert(node, start)
         return node
 
     def _touch(self, node: Node, priority: int) -> None:
@@ -258,8 +258,8 @@ class RadixCache:
             self._pool.retain(shared_page)
             if node.lock_count == 0:
                 self._pool.mark_evictable(shared_page)
-        if self.listener is not None:
-            self.listener.on_split(upper, node)
+        for listener in self.listeners:
+            listener.on_split(upper, node)
         return upper
 
     # Eviction
@@ -298,8 +298,8 @@ class RadixCache:
             leaf.depth = depth
         else:
             self._remove(leaf, parent)
-        if self.listener is not None:
-            self.listener.on_evict(leaf, parent)
+        for listener in self.listeners:
+            listener.on_evict(leaf, parent)
         return num_freed
 
     def _remove(self, leaf: Node, parent: Node) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...grammar.matcher import CompiledGrammar
 from ...grammar.open_seam import OpenSeam
+from ...grammar.spec import Constraint
 from ...kernels.token_bitmask import forbid_tokens
 from ...lang.events import FinishReason, GenResult, TokenLogprob
 from ...lang.sampling_params import SamplingParams
@@ -20,6 +21,8 @@ from ..filled_mask import FilledMask
 from ..output_check import OutputCheck
 from ..prefix import shared_len
 from ..sampler import SampledToken, SampleRow
+from ..speculation.drafter import DraftText
+from ..speculation.speculator import MAX_NODES
 from ..stop_checker import StopChecker, StopMatch
 from .choice_points import ChoicePoints
 from .emitted import Emitted
@@ -59,6 +62,8 @@ class GenTask(Task):
     rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET
     output_check: OutputCheck | None = None
     seam: OpenSeam | None = None
+    constraint: Constraint | None = None
+    """What `grammar` was made from."""
 
     token_ids: list[int] = field(default_factory=list)
     """All that were sampled and stand, those before the value included."""
@@ -75,6 +80,7 @@ class GenTask(Task):
         self._num_tokens_emitted = 0
         self._num_firm = 0  # tokens that are never taken back
         self._choice_points = ChoicePoints(self.rollback_budget)
+        self._draft_text: DraftText | None = None
         self._mask: FilledMask | None = None  # of the token being sampled
         self._forced: list[int] = []
         self._log_masses: list[float] = []  # [num_tokens] under a constraint; 0 while a seam decides, too
@@ -115,6 +121,20 @@ class GenTask(Task):
         """See `Task`."""
         assert self.input_scores is not None, positions
         self.input_scores.receive(positions, logits)
+
+    def draft_text(self) -> DraftText | None:
+        """See `Task`: none while a seam decides, and none near the end of the context, where there is no room."""
+        if (
+            self.finish_reason is not None
+            or self._is_at_seam
+            or len(self.branch.token_ids) + MAX_NODES > self.context_len
+        ):
+            return None
+        if self._draft_text is None:
+            self._draft_text = DraftText(
+                self.branch.namespace, self.branch.token_ids, self.start, self._matcher, self.constraint
+            )
+        return self._draft_text
 
     @property
     def wants_mask(self) -> bool:

@@ -181,6 +181,7 @@ class Starter:
             rollback_budget=self._rollback_budget,
             output_check=output_check,
             seam=seam,
+            constraint=operation.constraint,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:

@@ -7,6 +7,7 @@ from torch import Tensor
 from ..branch import Branch
 from ..filled_mask import FilledMask
 from ..sampler import SampledToken, SampleRow
+from ..speculation.drafter import DraftText
 from ..token_tree import TokenTree
 
 
@@ -39,6 +40,10 @@ class Task(ABC):
     @property
     def tree(self) -> TokenTree | None:
         """Nodes to compute after the tape, in the pass that completes it."""
+        return None
+
+    def draft_text(self) -> DraftText | None:
+        """The text whose next tokens may be guessed, the same each time; None where nothing is sampled next."""
         return None
 
     def score_positions(self, start: int, end: int) -> range:

@@ -1,11 +1,13 @@
 """Scheduler: picks the rows of the next pass and how much of each, and finds the memory for it."""
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 from ..branch import Branch
 from ..config import SchedulerOptions
 from ..memory import Memory
 from ..row import Row, RowShare
+from ..speculation.speculator import Guesses, Speculator
 from .admission import Admission
 from .changing_heap import ChangingHeap
 from .policy_choice import make_policy
@@ -42,8 +44,16 @@ class Scheduler:
     from running rows only if nobody is more senior.
     """
 
-    def __init__(self, options: SchedulerOptions, memory: Memory, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        options: SchedulerOptions,
+        memory: Memory,
+        clock: Callable[[], float],
+        speculator: Speculator | None = None,
+    ) -> None:
+        """`speculator`: who guesses what rows will write; None: nobody."""
         self._options = options
+        self._speculator = speculator
         self._memory = memory
         self._clock = clock
         self.policy = make_policy(options)
@@ -121,7 +131,7 @@ class Scheduler:
         shares = list(self._shares.values())
         for share in shares:
             self._charge(share)
-        return shares
+        return shares if self._speculator is None else self._with_drafts(self._speculator, shares)
 
     def check_integrity(self) -> None:
         """Raise AssertionError unless the parts agree on who waits where, and on what is cached of it."""
@@ -299,6 +309,33 @@ class Scheduler:
         if num_tokens:
             row.charged_len = max(end, row.charged_len)
             self.policy.charge(row, num_tokens)
+
+    def _with_drafts(self, speculator: Speculator, shares: list[RowShare]) -> list[RowShare]:
+        """The same shares; some have guesses to be checked, as far as the budget and the free pages go."""
+        followed: list[tuple[int, Guesses]] = []
+        for index, share in enumerate(shares):
+            row = share.row
+            text = row.task.draft_text() if share.is_complete and not row.is_private else None
+            if text is not None:
+                if row.guesses is None:
+                    row.guesses = speculator.begin(text)
+                followed.append((index, row.guesses))
+        if not followed or self._budget <= 0:
+            return shares
+        trees = speculator.trees(
+            [guesses for _, guesses in followed],
+            num_rows=len(followed),
+            num_tokens=sum(share.num_cells for share in shares),
+            max_nodes=self._budget,
+        )
+        for (index, _), tree in zip(followed, trees, strict=True):
+            share = shares[index]
+            num_cells = share.num_tokens + len(tree)
+            if len(tree) and self._memory.has_room(share.row.branch, num_cells):
+                self._memory.reserve(share.row.branch, num_cells)
+                self._budget -= len(tree)
+                shares[index] = replace(share, draft=tree)
+        return shares
 
     # --- memory
 

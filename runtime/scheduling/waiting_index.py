@@ -31,7 +31,7 @@ class WaitingIndex:
         self._leaders: dict[Row, None] = {}
         # Heads by where their matches end: at one depth of one path of the cache there is one place in this tree.
         self._heads_at: dict[Node, dict[int, TextNode]] = {}
-        cache.listener = self
+        cache.listeners.append(self)
 
     def __contains__(self, row: Row) -> bool:
         return row in self._node_of

@@ -34,6 +34,8 @@ class Knobs:
     """Whether requests have them."""
     calm: int
     """Steps there are between arrivals, more or less."""
+    has_guesses: bool
+    """Whether what rows will write is guessed."""
 
     @property
     def num_pages(self) -> int:
@@ -75,6 +77,7 @@ ENGINES: dict[str, tuple[object, ...]] = {
     "matcher_fuse": (0, 1, 2, 3),
     "has_deadlines": (False, False, False, True),
     "calm": (14, 6, 3),
+    "has_guesses": (False, True),
 }
 CROWDED: dict[str, tuple[object, ...]] = {
     "pool_len": (128, 112, 96, 80, 64, 48),

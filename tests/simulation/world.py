@@ -1,6 +1,7 @@
 """World: one engine on virtual time with all that happens to it, checked against the oracle after every move."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from engine_harness import Harness
 from explanations import Explanations
@@ -15,16 +16,26 @@ from oracle import Limits, NaiveBranch
 from order_watch import OrderWatch
 from plan_watch import NaivePlan, PlanWatch
 from random_plans import DrawnPlan
+from tiny_language import COMPILER, TOKENIZER, VOCAB_SIZE
 from wait_watch import WaitWatch
+from wild_drafts import WildDrafts
 
 from palmette.lang.events import BranchEnded, Event, Forked
 from palmette.lang.ir import Gen, Join, Operation, Select
 from palmette.runtime.batch import Batch
 from palmette.runtime.branch import Branch
+from palmette.runtime.cache.radix_cache import RadixCache
 from palmette.runtime.errors import DeadlineExceeded
 from palmette.runtime.plan_check import check_plan
 from palmette.runtime.plan_request import PlanRequest
 from palmette.runtime.request import Ended, Request
+from palmette.runtime.speculation.count_drafts import CountDrafts
+from palmette.runtime.speculation.drafter import Drafter
+from palmette.runtime.speculation.forced_drafts import ForcedDrafts
+from palmette.runtime.speculation.radix_drafts import RadixDrafts
+from palmette.runtime.speculation.segment_feed import SegmentFeed
+from palmette.runtime.speculation.segment_store import SegmentStore
+from palmette.runtime.speculation.suffix_drafts import SuffixDrafts
 from palmette.runtime.ticket import DEFAULT_TERMS, Terms, Ticket
 
 STEP_SECONDS = 0.001
@@ -56,6 +67,7 @@ class World:
             tokenizer=self._tokenizer,  # type: ignore[arg-type] # it hands on all but one method
             compiler=FaultyCompiler(knobs.matcher_fuse if knobs.has_faults else None),
             sampler=self._sampler,
+            make_drafters=self._make_drafters if knobs.has_guesses else None,
         )
         self.core = self._harness.core
         self._harness.model.on_pass = self._hear_pass
@@ -76,6 +88,18 @@ class World:
         self._work = 0
         """Tokens that all requests so far may need, computed once each."""
         self._note("engine", str(knobs))
+
+    def _make_drafters(self, cache: RadixCache) -> list[Drafter]:
+        """All sources, and one that guesses blindly: among so few tokens it is right now and then."""
+        store = SegmentStore(512)
+        cache.listeners.append(SegmentFeed(store))
+        return [
+            WildDrafts(range(VOCAB_SIZE), self.knobs.pool_len),
+            ForcedDrafts(COMPILER.vocabulary, partial(TOKENIZER.encode, has_special=False)),
+            RadixDrafts(cache),
+            SuffixDrafts(store),
+            CountDrafts(),
+        ]
 
     # --- branches and requests
 

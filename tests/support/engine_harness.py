@@ -29,6 +29,9 @@ from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
 from palmette.runtime.program import Program
 from palmette.runtime.request import Ended, Request
 from palmette.runtime.sampler import Sampler, SampleRow
+from palmette.runtime.speculation.drafter import Drafter
+from palmette.runtime.speculation.speculator import Speculator
+from palmette.runtime.speculation.step_cost import StepCost
 from palmette.runtime.tokenizer import Tokenizer
 
 SPRIG = Path(palmette.__file__).parent / "runtime" / "models" / "sprig"
@@ -36,6 +39,9 @@ TOKENIZER = Tokenizer.from_folder(SPRIG)
 TEMPLATE = ChatTemplate.from_folder(SPRIG)
 VOCAB_SIZE = TOKENIZER.vocab_size
 COMPILER = GrammarCompiler(Vocabulary(TOKENIZER.token_bytes, frozenset(TOKENIZER.eos_token_ids)))
+
+FREE_GUESSES = StepCost((1, 10_000), (1.0, 1.0))
+"""A pass takes as long with guesses as without: whatever may be right is checked."""
 
 
 class Harness:
@@ -60,8 +66,10 @@ class Harness:
         num_mask_threads: int = 0,
         rollback_budget: RollbackBudget = DEFAULT_ROLLBACK_BUDGET,
         is_output_validated: bool = False,
+        make_drafters: Callable[[RadixCache], Sequence[Drafter]] | None = None,
+        step_cost: StepCost = FREE_GUESSES,
     ) -> None:
-        """`options` take the place of `token_budget`, `max_running_rows` and `policy`."""
+        """`options` take the place of `token_budget`, `max_running_rows` and `policy`; `make_drafters`: who guesses."""
         options = options or SchedulerOptions(token_budget, max_running_rows, policy)
         vocab_size = tokenizer.vocab_size
         self.model = HashModel(vocab_size)
@@ -87,6 +95,7 @@ class Harness:
             lambda: 7,
             clock,
             num_mask_threads,
+            None if make_drafters is None else Speculator(make_drafters(cache), step_cost, clock=lambda: 0.0),
         )
 
     def submit(self, branch_id: int, operations: Sequence[Operation]) -> "Listening":

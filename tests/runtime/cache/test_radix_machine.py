@@ -84,7 +84,8 @@ class RadixMachine(RuleBasedStateMachine):
         self.pool = KVPool(LAYOUT, num_pages, page_size)
         self.cells = self.pool.cells.view(2, 2, num_pages, page_size).numpy()
         self.cache = RadixCache(self.pool, eviction_policy=policy)
-        self.cache.listener = self.mirror = Mirror()
+        self.mirror = Mirror()
+        self.cache.listeners.append(self.mirror)
         self.branches: list[Branch] = []
         self.cached: set[tuple[str, tuple[int, ...]]] = set()
 

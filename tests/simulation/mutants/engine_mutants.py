@@ -79,8 +79,8 @@ ENGINE_MUTANTS = (
         "private-row-published",
         "A row that runs alone puts its pages into the tree and locks them.",
         _ENGINE,
-        "if share.num_tokens > 1 and not share.row.is_private:",
-        "if share.num_tokens > 1:",
+        "if share.num_tokens > 1 and not row.is_private and row in self.branches.rows:",
+        "if share.num_tokens > 1 and row in self.branches.rows:",
     ),
     Mutation(
         "cancelled-row-kept",

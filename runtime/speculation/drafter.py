@@ -1,0 +1,42 @@
+"""Drafter and Guesser: the port of those who guess; one guesser follows one generation."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...grammar.matcher import Matcher
+from .draft import Draft, Source
+
+
+@dataclass(frozen=True, slots=True)
+class DraftText:
+    """A generation, as those who guess see it."""
+
+    namespace: str
+    """Guesses come from texts of the same namespace alone."""
+    token_ids: Sequence[int]
+    """The tape, which grows, and may be cut: prompt and what was generated."""
+    start: int
+    """Where the generation began."""
+    matcher: Matcher | None = None
+    """Of its constraint, at the tape's end. It may be forked, and is left as it is."""
+    constraint_key: object = None
+    """Equal for equal constraints; hashable."""
+
+
+class Guesser(Protocol):
+    """Follows one text and guesses how it goes on."""
+
+    def drafts(self, max_len: int) -> Iterable[Draft]:
+        """Guesses at what comes after the text as it is now, each of `max_len` tokens at most."""
+        ...
+
+
+class Drafter(Protocol):
+    """One source of guesses."""
+
+    source: Source
+
+    def begin(self, text: DraftText) -> Guesser | None:
+        """Who guesses for a text; None if there is nothing to guess from."""
+        ...

@@ -1,0 +1,201 @@
+"""Speculator: asks everyone who guesses, and decides how much of it a pass is to check."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from .acceptance import Acceptance
+from .draft import Draft, Source
+from .draft_size import choose_size
+from .draft_tree import DraftTree, merge_drafts
+from .drafter import Drafter, DraftText, Guesser
+from .step_cost import StepCost
+from .worth import Worth
+
+_LOGGER = logging.getLogger("palmette.speculation")
+
+MAX_NODES: Final = 32
+"""Of one text in one pass."""
+
+MIN_CHANCE: Final = 0.05
+"""Guesses that are less likely to be right are not looked at."""
+
+_FIRST_PAUSE, _LAST_PAUSE = 2, 16
+"""Passes in which a text is not guessed for, after one for which nothing was worth checking: doubled each time."""
+
+
+@dataclass(eq=False)
+class Guesses:
+    """Those who guess for one text, and their record."""
+
+    text: DraftText
+    guessers: list[Guesser]
+    record: Acceptance
+    pause: int = 0
+    num_passes_to_wait: int = 0
+    last_tree: DraftTree | None = None
+
+
+@dataclass
+class SpeculationCounts:
+    """Since the start."""
+
+    num_drafted: Counter[Source] = field(default_factory=Counter)
+    """Guesses that were computed; one that several sources made counts for each."""
+    num_accepted: Counter[Source] = field(default_factory=Counter)
+    num_drafted_tokens: int = 0
+    num_accepted_tokens: int = 0
+    num_failures: int = 0
+    """Guessers that failed."""
+    num_verifications: int = 0
+    """Times that guesses of one text were checked by a pass."""
+
+
+@dataclass
+class _Pass:
+    """One pass, as far as guesses go."""
+
+    num_asked: int
+    """Texts for which somebody guessed."""
+    num_rows: int
+    num_nodes: int = 0
+    num_right: int = 0
+    seconds: float = 0.0
+
+
+class Speculator:
+    """Guesses for the texts of an engine. What it does changes when tokens come, and never which."""
+
+    def __init__(
+        self,
+        drafters: Sequence[Drafter],
+        cost: StepCost,
+        *,
+        max_nodes: int = MAX_NODES,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`clock`: seconds, for what guessing takes itself."""
+        self._drafters = tuple(drafters)
+        self._cost = cost
+        self._max_nodes = max_nodes
+        self.clock = clock
+        self._worth = Worth(cost)
+        self._pass = _Pass(0, 0)
+        self._record = Acceptance()
+        self._last_size = 0
+        self._num_passes = 0
+        self.counts = SpeculationCounts()
+
+    def begin(self, text: DraftText) -> Guesses:
+        """Follow a text from now on."""
+        guessers = [each for drafter in self._drafters if (each := drafter.begin(text)) is not None]
+        return Guesses(text, guessers, Acceptance(self._record))
+
+    def trees(self, texts: Sequence[Guesses], *, num_rows: int, num_tokens: int, max_nodes: int) -> list[DraftTree]:
+        """What to check of each text in this pass; an empty tree: nothing.
+
+        num_rows: tokens that the pass makes anyway; num_tokens: those it computes anyway; max_nodes: room for more.
+        """
+        num_asked = self._worth.num_texts(len(texts), num_rows=num_rows, num_tokens=num_tokens)
+        self._pass = _Pass(num_asked, num_rows)
+        if not num_asked:
+            return [DraftTree()] * len(texts)
+        start = self.clock()
+        first = self._num_passes % len(texts)  # where only some are asked for, each has its turn
+        self._num_passes += 1
+        asked = {(first + offset) % len(texts) for offset in range(num_asked)}
+        drafted = [self._drafts(text) if index in asked else [] for index, text in enumerate(texts)]
+        trees = [merge_drafts(each, max_nodes=self._max_nodes, min_chance=MIN_CHANCE) for each in drafted]
+        chances = sorted((chance for tree in trees for chance in tree.chances), reverse=True)
+        size = choose_size(
+            chances[:max_nodes], self._cost, num_rows=num_rows, num_tokens=num_tokens, last_size=self._last_size
+        )
+        self._last_size = size
+        least = chances[size - 1] if size else 2.0
+        chosen = []
+        num_left = size
+        for text, drafts, tree in zip(texts, drafted, trees, strict=True):
+            num_nodes = min(num_left, sum(chance >= least for chance in tree.chances))
+            num_left -= num_nodes
+            kept = merge_drafts(drafts, max_nodes=num_nodes, min_chance=least) if num_nodes else DraftTree()
+            _pause(text, has_guesses=bool(len(kept)))
+            chosen.append(kept)
+        self._pass.seconds += self.clock() - start
+        return chosen
+
+    def end_pass(self, seconds: float) -> None:
+        """The pass is over, and its guesses have been learnt from; `seconds`: what checking them took beside it."""
+        done = self._pass
+        if done.num_asked:
+            self._worth.add(
+                done.num_asked,
+                num_rows=done.num_rows,
+                num_nodes=done.num_nodes,
+                num_right=done.num_right,
+                seconds=done.seconds + seconds,
+            )
+
+    def learn(self, text: Guesses, tree: DraftTree, right: Sequence[int], num_checked: int) -> None:
+        """What came of a tree: the nodes that were right, from the root down, after `num_checked` of them a token was
+        sampled (the last right one's own successor, where the text went on).
+        """
+        counts = self.counts
+        counts.num_verifications += 1
+        counts.num_drafted_tokens += len(tree)
+        counts.num_accepted_tokens += len(right)
+        self._pass.num_nodes += len(tree)
+        self._pass.num_right += len(right)
+        path = [None, *right]
+        is_right = set(right)
+        for node, parent in enumerate(tree.parents):
+            for source in tree.sources[node]:
+                counts.num_drafted[source] += 1
+                counts.num_accepted[source] += node in is_right
+            # Of children of a node that was not reached, nothing is known.
+            if parent in path[:num_checked]:
+                given = tree.chances[node] / (1.0 if parent is None else tree.chances[parent])
+                for source in tree.sources[node]:
+                    text.record.add(source, min(given, 1.0), node in is_right)
+
+    def stats(self) -> Mapping[str, int]:
+        """Counters since the start."""
+        counts = self.counts
+        return {
+            "num_drafted_tokens": counts.num_drafted_tokens,
+            "num_accepted_tokens": counts.num_accepted_tokens,
+            "num_verifications": counts.num_verifications,
+            "num_guesser_failures": counts.num_failures,
+        }
+
+    def _drafts(self, text: Guesses) -> list[Draft]:
+        if text.num_passes_to_wait:
+            text.num_passes_to_wait -= 1
+            return []
+        drafts: list[Draft] = []
+        for guesser in list(text.guessers):
+            try:
+                drafts += [_trusted(draft, text.record) for draft in guesser.drafts(self._max_nodes)]
+            except Exception:
+                # A text is written without guesses, too: what fails here, such as a matcher, is told where it counts.
+                _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)
+                text.guessers.remove(guesser)
+                self.counts.num_failures += 1
+        return drafts
+
+
+def _trusted(draft: Draft, record: Acceptance) -> Draft:
+    """The draft with its probabilities set right by what came of its source's guesses so far."""
+    trust = record.trust(draft.source)
+    return Draft(draft.token_ids, tuple(min(1.0, trust * each) for each in draft.probabilities), draft.source)
+
+
+def _pause(text: Guesses, *, has_guesses: bool) -> None:
+    """Wait longer and longer for a text for which nothing is worth checking."""
+    if has_guesses:
+        text.pause = text.num_passes_to_wait = 0
+    elif text.text.matcher is None and not text.num_passes_to_wait:  # what a grammar forces may begin at any token
+        text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)
+        text.num_passes_to_wait = text.pause

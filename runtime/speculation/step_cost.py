@@ -1,0 +1,36 @@
+"""StepCost: how long a pass takes, as a function of its tokens."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """Seconds of a pass over so many tokens, measured at some sizes and interpolated between them."""
+
+    num_tokens: tuple[int, ...]
+    """Ascending, from 1."""
+    seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        assert len(self.num_tokens) == len(self.seconds) >= 2, (self.num_tokens, self.seconds)
+        assert list(self.num_tokens) == sorted(set(self.num_tokens)), self.num_tokens
+        assert all(each > 0 for each in self.seconds), self.seconds
+
+    def of(self, num_tokens: int) -> float:
+        """Seconds; beyond the largest size that was measured, it grows as it did last."""
+        index = min(max(bisect_left(self.num_tokens, num_tokens), 1), len(self.num_tokens) - 1)
+        before, after = self.num_tokens[index - 1], self.num_tokens[index]
+        share = (num_tokens - before) / (after - before)
+        return self.seconds[index - 1] + share * (self.seconds[index] - self.seconds[index - 1])
+
+    @classmethod
+    def measured(cls, run: Callable[[int], float], sizes: Sequence[int], *, num_rounds: int = 3) -> "StepCost":
+        """Of the least of some rounds at each size, which never falls as the size grows.
+
+        `run`: one pass over so many tokens; returns its seconds.
+        """
+        best = [min(run(size) for _ in range(num_rounds)) for size in sizes]
+        rising = [max(best[: index + 1]) for index in range(len(best))]
+        return cls(tuple(sizes), tuple(rising))

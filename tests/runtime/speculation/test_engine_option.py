@@ -1,0 +1,73 @@
+"""Speculation on sprig: the option, the same answers as without, and fewer passes where texts repeat themselves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import palmette as pm
+from palmette.runtime.embedded import Engine
+from palmette.runtime.errors import InvalidOption
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "is_member": {"type": "boolean"}},
+    "required": ["name", "age", "is_member"],
+}
+
+
+@pm.function
+def extract(s: pm.ProgramState, text: str, temperature: float) -> None:
+    s += pm.user(f"Extract the person: {text}")
+    s += pm.assistant(pm.gen("person", json_schema=SCHEMA, max_tokens=60, temperature=temperature))
+    s += pm.user("Say more.")
+    s += pm.assistant(pm.gen("more", max_tokens=20, temperature=temperature, repetition_penalty=1.2))
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Engine]:
+    with Engine(max_total_tokens=8192) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def guessing() -> Iterator[Engine]:
+    with Engine(max_total_tokens=8192, speculation="auto") as engine:
+        yield engine
+        engine.check_integrity()
+        engine.flush_cache()
+        stats = engine.stats()
+        assert stats["num_free_pages"] == stats["num_pages"]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_answers_are_those_without_and_come_in_fewer_passes(
+    plain: Engine, guessing: Engine, temperature: float
+) -> None:
+    def answers(engine: Engine) -> tuple[list[tuple[str, str]], int]:
+        before = engine.stats()["num_steps"]
+        states = [
+            extract.run("Maria Lopez, 34, a member.", temperature, backend=engine, seed=seed) for seed in (1, 2, 1)
+        ]
+        return [(state["person"], state["more"]) for state in states], engine.stats()["num_steps"] - before
+
+    expected, num_passes = answers(plain)
+    assert expected[0] == expected[2]
+    answered, num_fewer = answers(guessing)
+    assert answered == expected
+    assert num_fewer < 0.8 * num_passes
+    stats = guessing.stats()
+    assert 0 < stats["num_accepted_tokens"] <= stats["num_drafted_tokens"]
+    assert stats["num_guesser_failures"] == 0
+
+
+def test_sources_may_be_named() -> None:
+    with Engine(max_total_tokens=2048, speculation="suffix, radix") as engine:
+        speculator = engine._thread._core._speculator
+        assert speculator is not None
+        assert [each.source for each in speculator._drafters] == ["radix", "suffix"]
+
+
+@pytest.mark.parametrize("wrong", ["on", "", "radix,model", ["radix"], None])
+def test_a_wrong_option_names_the_sources(wrong: object) -> None:
+    with pytest.raises(InvalidOption, match="speculation: expected 'auto', 'off', or some of forced, radix"):
+        Engine(speculation=wrong)  # type: ignore[arg-type] # that is what is tested

@@ -1,0 +1,46 @@
+"""Whether guessing pays: where it costs more than it brings it is left, and tried again now and then."""
+
+from palmette.runtime.speculation.step_cost import StepCost
+from palmette.runtime.speculation.worth import Worth
+
+COST = StepCost((1, 64, 256), (1.0, 1.2, 4.0))
+
+
+def passes(worth: Worth, num_passes: int, *, num_rows: int, num_right: float, seconds: float) -> list[int]:
+    """For how many texts it was guessed in each pass; every text has two guesses, of which some are right."""
+    asked = []
+    for _ in range(num_passes):
+        num_texts = worth.num_texts(num_rows, num_rows=num_rows, num_tokens=num_rows)
+        asked.append(num_texts)
+        if num_texts:
+            worth.add(
+                num_texts,
+                num_rows=num_rows,
+                num_nodes=2 * num_texts,
+                num_right=round(num_right * num_texts),
+                seconds=seconds * num_texts,
+            )
+    return asked
+
+
+def test_what_pays_goes_on() -> None:
+    assert passes(Worth(COST), 100, num_rows=4, num_right=1.0, seconds=0.01) == [4] * 100
+
+
+def test_what_does_not_pay_is_left_and_tried_with_one_text() -> None:
+    asked = passes(Worth(COST), 100, num_rows=64, num_right=0.1, seconds=0.01)
+    assert asked[:8] == [64] * 8
+    assert set(asked[8:]) == {0, 1}
+    assert asked[8:].count(1) == 92 // 16
+
+
+def test_it_begins_again_when_the_texts_have_changed() -> None:
+    worth = Worth(COST)
+    passes(worth, 50, num_rows=64, num_right=0.0, seconds=0.001)
+    assert 64 in passes(worth, 1000, num_rows=64, num_right=2.0, seconds=0.001)
+
+
+def test_what_holds_at_one_load_says_nothing_of_another() -> None:
+    worth = Worth(COST)
+    passes(worth, 50, num_rows=64, num_right=0.0, seconds=0.01)
+    assert passes(worth, 1, num_rows=2, num_right=1.0, seconds=0.01) == [2]
