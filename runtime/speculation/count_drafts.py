@@ -52,7 +52,8 @@ class _CountedText:
     def drafts(self, max_len: int) -> Iterable[Draft]:
         """See `Guesser`."""
         self._learn()
-        value = list(self._text.token_ids[self._text.start :])
+        token_ids = self._text.token_ids
+        value = list(token_ids[max(self._text.start, len(token_ids) - _STATE_LEN) :])  # its end says the state
         way: list[int] = []
         probabilities: list[float] = []
         while len(way) < max_len:

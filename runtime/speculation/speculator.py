@@ -120,7 +120,8 @@ class Speculator:
         for text, drafts, tree in zip(texts, drafted, trees, strict=True):
             num_nodes = min(num_left, sum(chance >= least for chance in tree.chances))
             num_left -= num_nodes
-            kept = merge_drafts(drafts, max_nodes=num_nodes, min_chance=least) if num_nodes else DraftTree()
+            is_whole = num_nodes == len(tree)
+            kept = tree if is_whole else merge_drafts(drafts, max_nodes=num_nodes, min_chance=least)
             _pause(text, has_guesses=bool(len(kept)))
             chosen.append(kept)
         self._pass.seconds += self.clock() - start
