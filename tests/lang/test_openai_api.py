@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from live_server import LiveServer
+from paused_engine import paused_after
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -29,8 +30,14 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with Engine(max_total_tokens=16_384) as engine, LiveServer(create_app(parts_of(engine))) as address:
+def engine() -> Iterator[Engine]:
+    with Engine(max_total_tokens=16_384) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(engine: Engine) -> Iterator[str]:
+    with LiveServer(create_app(parts_of(engine))) as address:
         yield f"{address}/v1"
 
 
@@ -66,11 +73,16 @@ def test_a_conversation(chat: OpenAIEndpoint) -> None:
     assert chat.model_name == "sprig"
 
 
-def test_text_streams(chat: OpenAIEndpoint) -> None:
-    state = ask.run(question="Tell me about France.", backend=chat, stream=True)
-    pieces = list(state.text_iter("answer"))
-    assert len(pieces) > 1
-    assert "".join(pieces) == state["answer"]
+def test_text_streams(chat: OpenAIEndpoint, engine: Engine) -> None:
+    with paused_after(engine, 3) as pause:
+        state = ask.run(question="Tell me about France.", backend=chat, stream=True)
+        pieces = state.text_iter("answer")
+        first = next(pieces)
+        assert first
+        pause.end()
+        rest = list(pieces)
+    assert rest
+    assert first + "".join(rest) == state["answer"]
 
 
 def test_a_type_goes_as_a_response_format(chat: OpenAIEndpoint) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from live_server import LiveServer
+from paused_engine import paused_after
 from random_plans import DrawnPlan, random_plans
 
 import palmette as pm
@@ -110,11 +111,17 @@ def test_values_carry_the_same_meta_info(endpoint: RuntimeEndpoint, engine: Engi
     assert metas[0] == metas[1]
 
 
-def test_text_streams(endpoint: RuntimeEndpoint) -> None:
-    state = tell.run(country="Spain", backend=endpoint, seed=5, stream=True)
-    pieces = list(state.text_iter())
-    assert len(pieces) > 3
-    assert "".join(pieces) == state.text()
+def test_text_streams(endpoint: RuntimeEndpoint, engine: Engine) -> None:
+    with paused_after(engine, 4) as pause:
+        state = tell.run(country="Spain", backend=endpoint, seed=5, stream=True)
+        pieces = state.text_iter("city")
+        first = next(pieces)
+        assert first
+        pause.end()
+        rest = list(pieces)
+    assert rest
+    assert first + "".join(rest) == state["city"]
+    assert "".join(state.text_iter()) == state.text()
 
 
 def test_many_at_once(endpoint: RuntimeEndpoint, engine: Engine) -> None:

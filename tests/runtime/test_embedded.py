@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
+from paused_engine import paused_after
 
 from palmette.grammar.errors import GrammarError
 from palmette.grammar.spec import Regex
@@ -101,8 +102,13 @@ def test_one_or_a_list_of_each(engine: Engine) -> None:
 
 def test_a_stream_grows_to_the_whole(engine: Engine) -> None:
     params = {"max_new_tokens": 12, "temperature": 0, "ignore_eos": True}
-    chunks: Any = list(engine.generate(PROMPTS[0], params, stream=True))  # type: ignore[arg-type] # an iterator here
-    assert len(chunks) > 3
+    with paused_after(engine, 4) as pause:
+        stream: Any = engine.generate(PROMPTS[0], params, stream=True)  # type: ignore[arg-type] # an iterator here
+        chunks = [next(stream)]
+        pause.end()
+        chunks += stream
+    assert chunks[0]["text"]
+    assert len(chunks) > 1
     assert all(after["text"].startswith(before["text"]) for before, after in pairwise(chunks))
     whole: Any = engine.generate(PROMPTS[0], params)
     assert chunks[-1]["text"] == whole["text"]

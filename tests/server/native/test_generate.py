@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from live_server import LiveServer
+from paused_engine import paused_after
 
 from palmette.runtime.embedded import Engine
 from palmette.runtime.server.app import create_app
@@ -135,10 +136,21 @@ async def stream(client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any
     return [json.loads(each) for each in events]
 
 
-async def test_streamed_text_grows_to_the_whole(client: httpx.AsyncClient) -> None:
-    *growing, last = await stream(client, text=PROMPT, sampling_params=SAMPLING)
+async def test_streamed_text_grows_to_the_whole(app: FastAPI, client: httpx.AsyncClient, engine: Engine) -> None:
+    body = {"stream": True, "text": PROMPT, "sampling_params": SAMPLING}
+    with (
+        LiveServer(app) as url,
+        paused_after(engine, 3) as pause,
+        httpx.Client(base_url=url) as reader,
+        reader.stream("POST", "/generate", json=body) as reply,
+    ):
+        lines = (line.removeprefix("data: ") for line in reply.iter_lines() if line)
+        first = json.loads(next(lines))
+        pause.end()
+        *growing, last = [first, *(json.loads(line) for line in lines if line != "[DONE]")]
     texts = [each["text"] for each in growing]
-    assert len(texts) > 1
+    assert texts[0]
+    assert texts[0] != last["text"]
     assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))
     assert all(each["meta_info"]["finish_reason"] is None for each in growing)
     assert same(last) == same(await generate(client, text=PROMPT, sampling_params=SAMPLING))
