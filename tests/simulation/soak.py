@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+import guessing
 import paths
 import torch
+from guessing import GuessCounts
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from run import RunCounts, replay_command, run_seed
@@ -18,8 +20,21 @@ from run import RunCounts, replay_command, run_seed
 HANG_SECONDS = 120
 """A run that takes longer hangs; one takes a fraction of a second."""
 
-Report = tuple[int, RunCounts | str]
+COMPARE_EVERY = 4
+"""Of so many seeds one compares an engine that guesses with one that does not; the others are runs of the world."""
+
+Report = tuple[int, RunCounts | GuessCounts | str]
 """(seed, what it was made of, or the traceback of its failure)."""
+
+
+def play(seed: int) -> RunCounts | GuessCounts:
+    """What belongs to a seed."""
+    return run_seed(seed) if seed % COMPARE_EVERY else guessing.compare_seed(seed)
+
+
+def command(seed: int) -> str:
+    """What shows it again."""
+    return replay_command(seed) if seed % COMPARE_EVERY else guessing.replay_command(seed)
 
 
 def work(connection: Connection, first: int, stride: int) -> None:
@@ -29,7 +44,7 @@ def work(connection: Connection, first: int, stride: int) -> None:
     seed = first
     while True:
         try:
-            report: Report = (seed, run_seed(seed))
+            report: Report = (seed, play(seed))
         except Exception:  # noqa: BLE001 - whatever a run fails with is what is looked for
             report = (seed, traceback.format_exc())
         try:
@@ -53,7 +68,7 @@ class Soak:
     """Keeps the processes going, and gathers what they report."""
 
     def __init__(self, first: int, num_jobs: int) -> None:
-        self.num_runs = self.num_steps = self.num_requests = 0
+        self.num_runs = self.num_steps = self.num_requests = self.num_compared = 0
         self.failures: dict[int, str] = {}
         self._num_jobs = num_jobs
         self._workers = [self._start(first + index) for index in range(num_jobs)]
@@ -93,6 +108,8 @@ class Soak:
         if isinstance(result, RunCounts):
             self.num_steps += result.num_steps
             self.num_requests += result.num_requests + result.num_plans
+        elif isinstance(result, GuessCounts):
+            self.num_compared += result.num_positions
         else:
             self.failures[seed] = result
         self.num_runs += 1
@@ -119,7 +136,7 @@ def main() -> int:
         soak.stop()
     for seed, failure in sorted(soak.failures.items())[:20]:
         console.print(failure, markup=False, highlight=False)
-        console.print(f"replay: {replay_command(seed)}", style="bold red", soft_wrap=True)
+        console.print(f"replay: {command(seed)}", style="bold red", soft_wrap=True)
     console.print(_summary(soak), style="red" if soak.failures else "green")
     return 1 if soak.failures else 0
 
@@ -130,7 +147,7 @@ def _run(soak: Soak, progress: Progress, seconds: float, *, is_impatient: bool) 
     while time.monotonic() - start < seconds and not (is_impatient and soak.failures):
         soak.listen(0.5)
         for seed in list(soak.failures)[num_known:]:
-            progress.console.print(f"seed {seed} failed: {replay_command(seed)}", style="red", soft_wrap=True)
+            progress.console.print(f"seed {seed} failed: {command(seed)}", style="red", soft_wrap=True)
         num_known = len(soak.failures)
         progress.update(task, completed=time.monotonic() - start, description=_summary(soak))
 
@@ -138,6 +155,7 @@ def _run(soak: Soak, progress: Progress, seconds: float, *, is_impatient: bool) 
 def _summary(soak: Soak) -> str:
     return (
         f"{soak.num_runs:,} runs, {soak.num_requests:,} requests and plans, {soak.num_steps:,} steps, "
+        f"{soak.num_compared:,} tokens with guesses and without, "
         f"{len(soak.failures)} failures"
     )
 
