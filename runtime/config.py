@@ -143,7 +143,7 @@ class EngineConfig:
         compile_timeout_s: float = ConstraintOptions.compile_time_limit_s,
         compile_memory_mb: int = ConstraintOptions.compile_memory_limit_mb,
         grammar_cache_mb: int = ConstraintOptions.grammar_cache_mb,
-        speculation: str = "off",
+        speculation: str = "auto",
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
