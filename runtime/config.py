@@ -99,7 +99,7 @@ class ConstraintOptions:
 class SpeculationOptions:
     """Whether what comes next is guessed, and checked several tokens at a time. No answer depends on it."""
 
-    sources: tuple[Source, ...] = ()
+    sources: tuple[Source, ...] = SOURCES
     """Who guesses; () for nobody."""
     num_stored_tokens: int = 1_000_000
     """Tokens of texts that are kept to guess from, after their KV cells are gone."""

@@ -26,11 +26,22 @@ class StepCost:
         return self.seconds[index - 1] + share * (self.seconds[index] - self.seconds[index - 1])
 
     @classmethod
-    def measured(cls, run: Callable[[int], float], sizes: Sequence[int], *, num_rounds: int = 3) -> "StepCost":
-        """Of the least of some rounds at each size, which never falls as the size grows.
+    def measured(
+        cls, run: Callable[[int], float], sizes: Sequence[int], *, seconds: float, max_rounds: int = 12
+    ) -> "StepCost":
+        """Of the least of some rounds over all sizes, which never falls as the size grows.
 
-        `run`: one pass over so many tokens; returns its seconds.
+        `run`: one pass over so many tokens; returns its seconds. `seconds`: no pass is begun after so many, once the
+        smallest and the largest size are known; what a slow model has no time for is interpolated.
         """
-        best = [min(run(size) for _ in range(num_rounds)) for size in sizes]
-        rising = [max(best[: index + 1]) for index in range(len(best))]
-        return cls(tuple(sizes), tuple(rising))
+        smallest, *middle, largest = sizes
+        best: dict[int, float] = {}
+        spent = 0.0
+        for size in [smallest, largest, *middle] * max_rounds:
+            if len(best) >= 2 and spent >= seconds:
+                break
+            took = run(size)
+            spent += took
+            best[size] = min(took, best.get(size, took))
+        known = sorted(best)
+        return cls(tuple(known), tuple(max(best[each] for each in known if each <= size) for size in known))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from live_server import LiveServer
-from paused_engine import paused_after
+from paused_engine import paused_engine
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -30,14 +30,8 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    with Engine(max_total_tokens=16_384) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def url(engine: Engine) -> Iterator[str]:
-    with LiveServer(create_app(parts_of(engine))) as address:
+def url() -> Iterator[str]:
+    with Engine(max_total_tokens=16_384) as engine, LiveServer(create_app(parts_of(engine))) as address:
         yield f"{address}/v1"
 
 
@@ -73,16 +67,20 @@ def test_a_conversation(chat: OpenAIEndpoint) -> None:
     assert chat.model_name == "sprig"
 
 
-def test_text_streams(chat: OpenAIEndpoint, engine: Engine) -> None:
-    with paused_after(engine, 3) as pause:
+def test_text_streams() -> None:
+    with (
+        paused_engine(3) as (engine, pause),
+        LiveServer(create_app(parts_of(engine))) as address,
+        OpenAIEndpoint("sprig", f"{address}/v1", "no key") as chat,
+    ):
         state = ask.run(question="Tell me about France.", backend=chat, stream=True)
         pieces = state.text_iter("answer")
         first = next(pieces)
         assert first
         pause.end()
         rest = list(pieces)
-    assert rest
-    assert first + "".join(rest) == state["answer"]
+        assert rest
+        assert first + "".join(rest) == state["answer"]
 
 
 def test_a_type_goes_as_a_response_format(chat: OpenAIEndpoint) -> None:

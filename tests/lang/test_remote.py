@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from live_server import LiveServer
-from paused_engine import paused_after
+from paused_engine import paused_engine
 from random_plans import DrawnPlan, random_plans
 
 import palmette as pm
@@ -111,17 +111,21 @@ def test_values_carry_the_same_meta_info(endpoint: RuntimeEndpoint, engine: Engi
     assert metas[0] == metas[1]
 
 
-def test_text_streams(endpoint: RuntimeEndpoint, engine: Engine) -> None:
-    with paused_after(engine, 4) as pause:
+def test_text_streams() -> None:
+    with (
+        paused_engine(4) as (engine, pause),
+        LiveServer(create_app(parts_of(engine))) as address,
+        RuntimeEndpoint(address) as endpoint,
+    ):
         state = tell.run(country="Spain", backend=endpoint, seed=5, stream=True)
         pieces = state.text_iter("city")
         first = next(pieces)
         assert first
         pause.end()
         rest = list(pieces)
-    assert rest
-    assert first + "".join(rest) == state["city"]
-    assert "".join(state.text_iter()) == state.text()
+        assert rest
+        assert first + "".join(rest) == state["city"]
+        assert "".join(state.text_iter()) == state.text()
 
 
 def test_many_at_once(endpoint: RuntimeEndpoint, engine: Engine) -> None:

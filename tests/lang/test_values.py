@@ -13,7 +13,7 @@ import annotated_types
 import msgspec
 import pydantic
 import pytest
-from paused_engine import paused_after
+from paused_engine import paused_engine
 from scripted_backend import ScriptedBackend, ScriptedFailure
 
 import palmette as pm
@@ -406,7 +406,7 @@ def test_the_model_can_write_nothing_else(engine: pm.Engine, temperature: float)
         assert isinstance(yes, bool)
 
 
-def test_values_grow_on_the_engine(engine: pm.Engine) -> None:
+def test_values_grow_on_the_engine() -> None:
     @pm.function
     async def program(s):
         s += "The review: " + pm.gen("reply", type=Reply, max_tokens=100)
@@ -416,7 +416,7 @@ def test_values_grow_on_the_engine(engine: pm.Engine) -> None:
             pause.end()
         return partial, await s.get("reply")
 
-    with paused_after(engine, 8) as pause:
+    with paused_engine(8) as (engine, pause):
         partial, reply = program.run(backend=engine, temperature=0.0).ret_value
     assert partial[-1] == reply
     assert partial[0].stars is None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from paused_engine import paused_after
+from paused_engine import paused_engine
 
 from palmette.grammar.errors import GrammarError
 from palmette.grammar.spec import Regex
@@ -100,17 +100,17 @@ def test_one_or_a_list_of_each(engine: Engine) -> None:
     assert len(both) == 2
 
 
-def test_a_stream_grows_to_the_whole(engine: Engine) -> None:
+def test_a_stream_grows_to_the_whole() -> None:
     params = {"max_new_tokens": 12, "temperature": 0, "ignore_eos": True}
-    with paused_after(engine, 4) as pause:
+    with paused_engine(4) as (engine, pause):
         stream: Any = engine.generate(PROMPTS[0], params, stream=True)  # type: ignore[arg-type] # an iterator here
         chunks = [next(stream)]
         pause.end()
         chunks += stream
+        whole: Any = engine.generate(PROMPTS[0], params)
     assert chunks[0]["text"]
     assert len(chunks) > 1
     assert all(after["text"].startswith(before["text"]) for before, after in pairwise(chunks))
-    whole: Any = engine.generate(PROMPTS[0], params)
     assert chunks[-1]["text"] == whole["text"]
     assert chunks[-1]["output_ids"] == whole["output_ids"]
 

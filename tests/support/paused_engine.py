@@ -1,4 +1,4 @@
-"""A pause in an engine's work, so that a test of streaming does not depend on who is faster, engine or reader."""
+"""An engine that pauses in its work, so that a test of streaming does not depend on who is faster, engine or reader."""
 
 import threading
 from collections.abc import Iterator
@@ -27,31 +27,31 @@ class Pause:
 
 
 @contextmanager
-def paused_after(engine: Engine, num_steps: int) -> Iterator[Pause]:
-    """From here on the engine takes `num_steps` steps and pauses.
+def paused_engine(num_steps: int) -> Iterator[tuple[Engine, Pause]]:
+    """An engine that takes `num_steps` steps, a token each, and pauses.
 
-    What is read inside before `end` was made in those steps: it came while the request was still at work.
+    What is read before `end` was made in those steps: it came while the request was still at work.
     """
-    pause = Pause()
-    num_taken = 0
+    with Engine(max_total_tokens=4096, speculation="off") as engine:
+        pause = Pause()
+        num_taken = 0
 
-    def install(core: EngineCore) -> None:
-        step = core.step
+        def install(core: EngineCore) -> None:
+            step = core.step
 
-        def counted() -> None:
-            nonlocal num_taken
-            if num_taken == num_steps:
-                pause.wait()
-                core.step = step  # type: ignore[method-assign]
-            num_taken += 1
-            step()
+            def counted() -> bool:
+                nonlocal num_taken
+                if num_taken == num_steps:
+                    pause.wait()
+                num_taken += 1
+                return step()
 
-        core.step = counted  # type: ignore[method-assign]
+            core.step = counted  # type: ignore[method-assign]
 
-    engine._thread.ask(install).result()
-    try:
-        yield pause
-    finally:
-        pause.end()
+        engine._thread.ask(install).result()
+        try:
+            yield engine, pause
+        finally:
+            pause.end()
         assert num_taken > num_steps, f"the engine took {num_taken} steps in all and never came to its pause"
         assert not pause.ran_out, "nothing was read while the engine paused"

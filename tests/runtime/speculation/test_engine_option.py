@@ -25,13 +25,13 @@ def extract(s: pm.ProgramState, text: str, temperature: float) -> None:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Engine]:
-    with Engine(max_total_tokens=8192) as engine:
+    with Engine(max_total_tokens=8192, speculation="off") as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def guessing() -> Iterator[Engine]:
-    with Engine(max_total_tokens=8192, speculation="auto") as engine:
+    with Engine(max_total_tokens=8192) as engine:
         yield engine
         engine.check_integrity()
         engine.flush_cache()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from live_server import LiveServer
-from paused_engine import paused_after
+from paused_engine import paused_engine
 
 from palmette.runtime.embedded import Engine
 from palmette.runtime.server.app import create_app
@@ -136,11 +136,11 @@ async def stream(client: httpx.AsyncClient, **fields: Any) -> list[dict[str, Any
     return [json.loads(each) for each in events]
 
 
-async def test_streamed_text_grows_to_the_whole(app: FastAPI, client: httpx.AsyncClient, engine: Engine) -> None:
+async def test_streamed_text_grows_to_the_whole(client: httpx.AsyncClient) -> None:
     body = {"stream": True, "text": PROMPT, "sampling_params": SAMPLING}
     with (
-        LiveServer(app) as url,
-        paused_after(engine, 3) as pause,
+        paused_engine(3) as (engine, pause),
+        LiveServer(create_app(parts_of(engine))) as url,
         httpx.Client(base_url=url) as reader,
         reader.stream("POST", "/generate", json=body) as reply,
     ):
