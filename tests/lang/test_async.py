@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import queue
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -145,10 +146,12 @@ def test_a_streaming_run_is_read_along(backend: ScriptedBackend) -> None:
 def test_to_cancel_the_task_cancels_the_program(backend: ScriptedBackend) -> None:
     backend.stuck = frozenset({"never"})
     stopped: queue.SimpleQueue[str] = queue.SimpleQueue()
+    has_begun = threading.Semaphore(0)
 
     @pm.function
     async def waits(s):
         s += pm.gen("x") + pm.gen("never")
+        has_begun.release()
         try:
             await s.get("never")
         except asyncio.CancelledError:
@@ -158,6 +161,7 @@ def test_to_cancel_the_task_cancels_the_program(backend: ScriptedBackend) -> Non
     @pm.function
     def blocks(s):
         s += pm.gen("x") + pm.gen("never")
+        has_begun.release()
         try:
             s["never"]
         except pm.PalmetteError:
@@ -165,9 +169,11 @@ def test_to_cancel_the_task_cancels_the_program(backend: ScriptedBackend) -> Non
             raise
 
     async def main(program: pm.Function) -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.05):
-                await program.arun()
+        task = asyncio.create_task(program.arun())
+        await asyncio.to_thread(has_begun.acquire)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
         backend.check_all_closed()
 
     asyncio.run(main(waits))

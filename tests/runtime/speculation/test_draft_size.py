@@ -55,7 +55,7 @@ def test_nothing_that_is_chosen_is_slower_than_no_guess(chances: list[float], nu
 def test_the_cost_never_falls_with_the_size() -> None:
     seconds = {1: iter([2.0, 1.5]), 2: iter([1.0, 1.2]), 4: iter([3.0, 2.9])}
     cost = StepCost.measured(lambda size: next(seconds[size]), (1, 2, 4), seconds=100.0, max_rounds=2)
-    assert cost == StepCost((1, 2, 4), (1.5, 1.5, 2.9))
+    assert cost == StepCost((1, 2, 4), (1.0, 1.0, 2.9))
 
 
 def test_a_slow_model_is_timed_at_two_sizes() -> None:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 import palmette as pm
+from palmette.runtime import assembly
 from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.speculation.step_cost import StepCost
 
 SCHEMA = {
     "type": "object",
@@ -31,7 +33,14 @@ def plain() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def guessing() -> Iterator[Engine]:
-    with Engine(max_total_tokens=8192) as engine:
+    """Where guesses cost nothing: how much is guessed hangs on no clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "measure_step_cost", lambda model, pool: StepCost((1, 1000), (1.0, 1.0)))
+        made = Engine(max_total_tokens=8192)
+    speculator = made._thread._core._speculator
+    assert speculator is not None
+    speculator.clock = lambda: 0.0
+    with made as engine:
         yield engine
         engine.check_integrity()
         engine.flush_cache()
