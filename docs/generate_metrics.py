@@ -12,6 +12,7 @@ _GROUPS = {
     "latency": "Latency",
     "tokens": "Tokens",
     "cache": "Cache and memory",
+    "speculation": "Speculation",
     "constraints": "Constraints",
     "outcomes": "Outcomes",
 }

@@ -41,6 +41,24 @@ class Timing(msgspec.Struct, frozen=True):
     num_preemptions: int = 0
 
 
+class SpeculationReport(msgspec.Struct, frozen=True):
+    """What came of the guesses at one generation's tokens."""
+
+    num_verifications: int = 0
+    """Forward passes that checked guesses."""
+    num_drafted_tokens: int = 0
+    """Guesses that they computed."""
+    num_accepted_tokens: int = 0
+    """Of these: those that were right."""
+    num_verified_tokens: int = 0
+    """Tokens that came of these passes, one or more of each."""
+
+    @property
+    def accept_length(self) -> float | None:
+        """Tokens a pass that checked guesses, on average; None where there was no such pass."""
+        return self.num_verified_tokens / self.num_verifications if self.num_verifications else None
+
+
 class GenResult(msgspec.Struct, frozen=True):
     """One finished generation."""
 
@@ -64,6 +82,8 @@ class GenResult(msgspec.Struct, frozen=True):
     """Tokens that were given up so; they are not in `token_ids`."""
     num_tokens: int | None = None
     """How many tokens there were, where the backend does not tell which; None: those of `token_ids`."""
+    speculation: SpeculationReport | None = None
+    """What guessing brought; None where nobody guesses."""
 
     @property
     def completion_tokens(self) -> int:

@@ -35,6 +35,11 @@ def _of_gen(result: GenResult, meta_id: str) -> MetaInfo:
         meta["forced_tokens"] = list(result.forced)
         meta["num_rollbacks"] = result.num_rollbacks
         meta["num_tokens_taken_back"] = result.num_tokens_taken_back
+    if result.speculation is not None:
+        meta["spec_verify_ct"] = result.speculation.num_verifications
+        meta["spec_num_drafted_tokens"] = result.speculation.num_drafted_tokens
+        meta["spec_num_accepted_tokens"] = result.speculation.num_accepted_tokens
+        meta["spec_accept_length"] = result.speculation.accept_length
     if result.output_logprobs is not None:
         meta["output_token_logprobs"] = _triples(result.output_logprobs)
         meta["output_top_logprobs"] = _top_triples(result.output_logprobs)

@@ -24,6 +24,7 @@ from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .sampler import SampledToken, Sampler, SampleRow
 from .scheduling.scheduler import Scheduler
+from .speculation.speculation_counts import SpeculationCounts
 from .speculation.speculator import Speculator
 from .speculation.tree_walk import TreeWalk
 
@@ -189,7 +190,7 @@ class EngineCore:
             "num_masks": self._mask_filler.num_masks,
             "mask_fill_us": round(self._mask_filler.fill_s * 1e6),
             "mask_wait_us": round(self._mask_filler.wait_s * 1e6),
-            **(self._speculator.stats() if self._speculator is not None else {}),
+            **(self._speculator.counts if self._speculator is not None else SpeculationCounts()).stats(),
             **self._starter.compiler.stats(),
         }
 

@@ -289,14 +289,12 @@ class LiveBranches:
         def finish() -> None:
             live.branch.seam_start = len(live.branch.token_ids)
             results: tuple[GenResult, ...] = tuple(
-                task.result(cached or 0) for task, cached in zip(tasks, cached_tokens(), strict=True)
+                task.result(row.cached_tokens or 0, self._scheduler.speculation_report(row))
+                for task, row in zip(tasks, rows, strict=True)
             )
             self._tell_value(queued, name, results)
 
         rows = self._activate(live, queued, tasks, finish, helpers)
-
-        def cached_tokens() -> Iterable[int | None]:
-            return [row.cached_tokens for row in rows]
 
     def _select(self, live: LiveBranch, queued: QueuedOperation, operation: Select) -> None:
         branch, index = live.branch, queued.index

@@ -11,7 +11,7 @@ from ...grammar.matcher import CompiledGrammar
 from ...grammar.open_seam import OpenSeam
 from ...grammar.spec import Constraint
 from ...kernels.token_bitmask import forbid_tokens
-from ...lang.events import FinishReason, GenResult, TokenLogprob
+from ...lang.events import FinishReason, GenResult, SpeculationReport, TokenLogprob
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
 from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
@@ -222,8 +222,10 @@ class GenTask(Task):
         elif self._num_value_tokens >= self.params.max_new_tokens or len(self.branch.token_ids) >= self.context_len:
             self._finish("length", None)
 
-    def result(self, cached_tokens: int) -> GenResult:
-        """The finished generation; `cached_tokens` of its prompt had not to be computed.
+    def result(self, cached_tokens: int, speculation: SpeculationReport | None = None) -> GenResult:
+        """The finished generation.
+
+        `cached_tokens` of its prompt had not to be computed; `speculation`: what guessing brought.
 
         Raises: ConstraintViolated, where there is an `output_check`.
         """
@@ -244,6 +246,7 @@ class GenTask(Task):
             masked_log_mass=sum(self._log_masses) if self.grammar is not None else None,
             num_rollbacks=self._choice_points.num_rollbacks,
             num_tokens_taken_back=self._choice_points.num_tokens_taken_back,
+            speculation=speculation,
         )
 
     # --- the seam

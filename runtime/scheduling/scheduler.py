@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
+from ...lang.events import SpeculationReport
 from ..branch import Branch
 from ..config import SchedulerOptions
 from ..memory import Memory
 from ..row import Row, RowShare
-from ..speculation.speculator import Guesses, Speculator
+from ..speculation.speculator import NOTHING_GUESSED, Guesses, Speculator
 from .admission import Admission
 from .changing_heap import ChangingHeap
 from .policy_choice import make_policy
@@ -336,6 +337,12 @@ class Scheduler:
                 self._budget -= len(tree)
                 shares[index] = replace(share, draft=tree)
         return shares
+
+    def speculation_report(self, row: Row) -> SpeculationReport | None:
+        """What came of the guesses at what the row wrote; None where nobody guesses."""
+        if self._speculator is None:
+            return None
+        return NOTHING_GUESSED if row.guesses is None else row.guesses.report
 
     # --- memory
 

@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from ...lang.events import SpeculationReport
 from .acceptance import Acceptance
-from .draft import Draft, Source
+from .draft import Draft
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
 from .drafter import Drafter, DraftText, Guesser
+from .speculation_counts import SpeculationCounts
 from .step_cost import StepCost
 from .worth import Worth
 
@@ -22,6 +23,8 @@ MAX_NODES: Final = 32
 
 MIN_CHANCE: Final = 0.05
 """Guesses that are less likely to be right are not looked at."""
+
+NOTHING_GUESSED: Final = SpeculationReport()
 
 _FIRST_PAUSE, _LAST_PAUSE = 2, 16
 """Passes in which a text is not guessed for, after one for which nothing was worth checking: doubled each time."""
@@ -37,21 +40,8 @@ class Guesses:
     pause: int = 0
     num_passes_to_wait: int = 0
     last_tree: DraftTree | None = None
-
-
-@dataclass
-class SpeculationCounts:
-    """Since the start."""
-
-    num_drafted: Counter[Source] = field(default_factory=Counter)
-    """Guesses that were computed; one that several sources made counts for each."""
-    num_accepted: Counter[Source] = field(default_factory=Counter)
-    num_drafted_tokens: int = 0
-    num_accepted_tokens: int = 0
-    num_failures: int = 0
-    """Guessers that failed."""
-    num_verifications: int = 0
-    """Times that guesses of one text were checked by a pass."""
+    report: SpeculationReport = NOTHING_GUESSED
+    """What came of it so far."""
 
 
 @dataclass
@@ -147,6 +137,14 @@ class Speculator:
         counts.num_verifications += 1
         counts.num_drafted_tokens += len(tree)
         counts.num_accepted_tokens += len(right)
+        counts.num_verified_tokens += num_checked
+        before = text.report
+        text.report = SpeculationReport(
+            before.num_verifications + 1,
+            before.num_drafted_tokens + len(tree),
+            before.num_accepted_tokens + len(right),
+            before.num_verified_tokens + num_checked,
+        )
         self._pass.num_nodes += len(tree)
         self._pass.num_right += len(right)
         path = [None, *right]
@@ -160,16 +158,6 @@ class Speculator:
                 given = tree.chances[node] / (1.0 if parent is None else tree.chances[parent])
                 for source in tree.sources[node]:
                     text.record.add(source, min(given, 1.0), node in is_right)
-
-    def stats(self) -> Mapping[str, int]:
-        """Counters since the start."""
-        counts = self.counts
-        return {
-            "num_drafted_tokens": counts.num_drafted_tokens,
-            "num_accepted_tokens": counts.num_accepted_tokens,
-            "num_verifications": counts.num_verifications,
-            "num_guesser_failures": counts.num_failures,
-        }
 
     def _drafts(self, text: Guesses) -> list[Draft]:
         if text.num_passes_to_wait:

@@ -42,11 +42,13 @@ function kvCard(state) {
 
 function engineCard(stats) {
   const perMask = stats.num_masks ? `${Math.round(stats.mask_fill_us / stats.num_masks)} µs` : "–";
+  const perCheck = stats.num_verifications ? (stats.num_verified_tokens / stats.num_verifications).toFixed(1) : "–";
   const facts = [
     ["forward passes", count(stats.num_steps)],
     ["preempted", count(stats.num_preemptions)],
     ["evicted tokens", count(stats.num_evicted_tokens)],
     ["time per mask", perMask],
+    ["tokens per check of guesses", perCheck],
     ["grammars compiled", count(stats.num_grammar_compiles)],
   ];
   return h("div", { class: "card" }, h("h3", null, "Since the start"), h("dl", { class: "facts-list" }, facts.map(([name, value]) => [h("dt", null, name), h("dd", null, value)])));

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ...speculation.draft import SOURCES
+
 MetricKind = Literal["counter", "gauge", "histogram"]
-MetricGroup = Literal["queue", "tokens", "latency", "cache", "constraints", "outcomes"]
+MetricGroup = Literal["queue", "tokens", "latency", "cache", "speculation", "constraints", "outcomes"]
 
 SHORT_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -15,7 +17,8 @@ LONG_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 12
 class MetricSpec:
     """One metric. The name of a counter is without its `_total`, which Prometheus clients add.
 
-    `stats_key`: the engine's own number that it shows, times `scale`; None: the server counts it itself.
+    `stats_key`: the engine's own number that it shows, times `scale`; None: the server counts it itself. Where there is
+    a label, each of its values has a number of its own, `{stats_key}_{value}`.
     """
 
     name: str
@@ -41,6 +44,10 @@ def _engine(name: str, kind: MetricKind, group: MetricGroup, key: str, text: str
     return MetricSpec(f"palmette_{name}", kind, group, text, stats_key=key, scale=scale)
 
 
+def _by_source(name: str, text: str) -> MetricSpec:
+    return MetricSpec(f"palmette_source_{name}", "counter", "speculation", text, ("source",), stats_key=f"num_{name}")
+
+
 ENGINE_METRICS: tuple[MetricSpec, ...] = (
     _engine("queued_requests", "gauge", "queue", "num_queued_requests", "Requests that wait and have not begun."),
     _engine("queued_tokens", "gauge", "queue", "num_queued_tokens", "Tokens of the requests that wait."),
@@ -57,6 +64,12 @@ ENGINE_METRICS: tuple[MetricSpec, ...] = (
     _engine("kv_free_pages", "gauge", "cache", "num_free_pages", "Pages of the KV pool that nobody holds."),
     _engine("cached_tokens", "gauge", "cache", "num_cached_tokens", "Tokens in the radix tree."),
     _engine("evicted_tokens", "counter", "cache", "num_evicted_tokens", "Cached tokens given up for others."),
+    _engine("verifications", "counter", "speculation", "num_verifications", "Times a pass checked guesses at a text."),
+    _engine("verified_tokens", "counter", "speculation", "num_verified_tokens", "Tokens that came of these checks."),
+    _engine("drafted_tokens", "counter", "speculation", "num_drafted_tokens", "Guesses that were checked."),
+    _engine("accepted_tokens", "counter", "speculation", "num_accepted_tokens", "Of these: those that were right."),
+    _by_source("drafted_tokens", "Guesses that were checked, by who made them; one by several counts for each."),
+    _by_source("accepted_tokens", "Of these: those that were right."),
     _engine("rollbacks", "counter", "constraints", "num_rollbacks", "Times a generation left a dead end."),
     _engine("tokens_taken_back", "counter", "constraints", "num_tokens_taken_back", "Tokens given up at dead ends."),
     _engine("masks", "counter", "constraints", "num_masks", "Masks of allowed tokens that were filled."),
@@ -96,6 +109,12 @@ KV_USE = MetricSpec(
     "gauge",
     "cache",
     "Share of the KV pool's pages that hold text, 0 to 1.",
+)
+SPEC_ACCEPT_LENGTH = MetricSpec(
+    "palmette_spec_accept_length",
+    "gauge",
+    "speculation",
+    "Tokens that came of a check of guesses, the mean since the start; 0 before the first.",
 )
 ENGINE_UP = MetricSpec("palmette_engine_up", "gauge", "outcomes", "1 while the engine answers, else 0.")
 
@@ -172,6 +191,7 @@ SERVER_METRICS: tuple[MetricSpec, ...] = (
     INTER_TOKEN_SECONDS,
     REQUEST_SECONDS,
     KV_USE,
+    SPEC_ACCEPT_LENGTH,
     PREFIX_HIT_TOKENS,
     FORCED_TOKENS,
     TOOL_CALLS,
@@ -195,6 +215,7 @@ LABEL_VALUES: Mapping[str, Sequence[str]] = {
         "step_failed",
         "other",
     ),
+    "source": SOURCES,
     "validity": ("valid", "cut", "malformed"),
 }
 """All values of a label: each is there, with 0, from the start, so that a rate has no gap."""

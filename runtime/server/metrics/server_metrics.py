@@ -26,6 +26,7 @@ from .metric_table import (
     PROMPT_TOKENS,
     QUEUE_SECONDS,
     REQUEST_SECONDS,
+    SPEC_ACCEPT_LENGTH,
     TOOL_CALLS,
     MetricSpec,
 )
@@ -96,7 +97,12 @@ class _EngineCollector(Collector):
             return
         for spec in ENGINE_METRICS:
             assert spec.stats_key is not None, spec.name
-            value = self.stats[spec.stats_key] * spec.scale
-            family = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
-            yield family(spec.name, spec.help, value)
+            kind = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
+            family = kind(spec.name, spec.help, labels=spec.labels)
+            for value in LABEL_VALUES[spec.labels[0]] if spec.labels else [None]:
+                key = spec.stats_key if value is None else f"{spec.stats_key}_{value}"
+                family.add_metric([] if value is None else [value], self.stats[key] * spec.scale)
+            yield family
+        accept_length = self.stats["num_verified_tokens"] / max(1, self.stats["num_verifications"])
+        yield GaugeMetricFamily(SPEC_ACCEPT_LENGTH.name, SPEC_ACCEPT_LENGTH.help, accept_length)
         yield GaugeMetricFamily(KV_USE.name, KV_USE.help, 1 - self.stats["num_free_pages"] / self.stats["num_pages"])

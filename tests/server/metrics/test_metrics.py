@@ -109,6 +109,30 @@ async def test_constraints_are_counted(client: httpx.AsyncClient, parts: ServerP
     assert of(samples, "grammar_compile_seconds_total") > of(before, "grammar_compile_seconds_total")
 
 
+async def test_guesses_are_counted_by_source() -> None:
+    with Engine(max_total_tokens=4096, random_seed=7, speculation="radix, forced") as engine:
+        parts = observed(parts_of(engine))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=create_app(parts)), base_url="http://palmette"
+        ) as client:
+            none = await scrape(client)
+            assert of(none, "spec_accept_length") == of(none, "verifications_total") == 0
+            for _ in range(2):
+                branch = await parts.backend.open_branch()
+                await run(branch, Text("Once upon a time there was a small fox"), gen(24))
+                await branch.close()
+            samples = await scrape(client)
+            reply = await client.post("/generate", json={"text": "Once", "sampling_params": {"max_new_tokens": 3}})
+    drafted, accepted = of(samples, "drafted_tokens_total"), of(samples, "accepted_tokens_total")
+    assert 0 < accepted <= drafted
+    assert of(samples, "source_drafted_tokens_total", source="radix") == drafted
+    assert of(samples, "source_accepted_tokens_total", source="radix") == accepted
+    assert of(samples, "source_drafted_tokens_total", source="forced") == 0
+    mean = of(samples, "verified_tokens_total") / of(samples, "verifications_total")
+    assert of(samples, "spec_accept_length") == mean > 1
+    assert reply.json()["meta_info"].keys() >= {"spec_verify_ct", "spec_accept_length"}
+
+
 TOOLS = ToolCalls((ToolSpec("get_weather", json.dumps({"type": "object", "properties": {}})),), choice="required")
 
 

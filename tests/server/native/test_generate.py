@@ -38,7 +38,7 @@ def same(output: dict[str, Any]) -> dict[str, Any]:
     meta = {
         name: value
         for name, value in output["meta_info"].items()
-        if name not in ("id", "e2e_latency", "cached_tokens", "seed")
+        if name not in ("id", "e2e_latency", "cached_tokens", "seed") and not name.startswith("spec_")
     }
     return {**output, "meta_info": json.loads(json.dumps(meta))}
 
