@@ -132,7 +132,13 @@ class GenTask(Task):
             return None
         if self._draft_text is None:
             self._draft_text = DraftText(
-                self.branch.namespace, self.branch.token_ids, self.start, self._matcher, self.constraint
+                self.branch.namespace,
+                self.branch.token_ids,
+                self.start,
+                self._matcher,
+                self.constraint,
+                self._ends,
+                len(self.branch.token_ids) - self._num_value_tokens + self.params.max_new_tokens,
             )
         return self._draft_text
 

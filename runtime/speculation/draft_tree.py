@@ -1,6 +1,6 @@
 """DraftTree: the guesses of all sources as one tree, which a forward pass computes behind a text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..token_tree import TokenTree
@@ -28,6 +28,18 @@ class DraftTree(TokenTree):
     def child(self, parent: int | None, token_id: int) -> int | None:
         """The node of a token after `parent` (None: after the text); None if nobody guessed it."""
         return self._children.get((parent, token_id))
+
+    def part(self, nodes: Collection[int | None]) -> "DraftTree":
+        """The tree of some of the nodes; with a node, its parent is among them."""
+        tree = DraftTree()
+        paths: dict[int | None, tuple[int, ...]] = {None: ()}
+        for node, (token_id, parent) in enumerate(zip(self.token_ids, self.parents, strict=True)):
+            if node in nodes:
+                paths[node] = (*paths[parent], token_id)
+                tree.add_path(paths[node])
+                tree.chances.append(self.chances[node])
+                tree.sources.append(self.sources[node])
+        return tree
 
 
 @dataclass(slots=True)

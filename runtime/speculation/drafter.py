@@ -1,6 +1,6 @@
 """Drafter and Guesser: the port of those who guess; one guesser follows one generation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,20 @@ class DraftText:
     """Of its constraint, at the tape's end. It may be forked, and is left as it is."""
     constraint_key: object = None
     """Equal for equal constraints; hashable."""
+    end_token_ids: Collection[int] = ()
+    """Tokens that end the text: to have guessed one saves nothing."""
+    max_len: int | None = None
+    """How long the tape may get; None: nobody says."""
+
+    def num_useful(self, max_len: int) -> int:
+        """How many tokens to guess, `max_len` at most: the last one of a text is drawn, whoever has guessed it."""
+        return max_len if self.max_len is None else min(max_len, self.max_len - len(self.token_ids) - 1)
+
+    def useful_len(self, token_ids: Sequence[int]) -> int:
+        """How many of the guessed tokens come before an end."""
+        if not self.end_token_ids:
+            return len(token_ids)
+        return next((i for i, token_id in enumerate(token_ids) if token_id in self.end_token_ids), len(token_ids))
 
 
 class Guesser(Protocol):

@@ -12,6 +12,7 @@ from .draft import Draft
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
 from .drafter import Drafter, DraftText, Guesser
+from .legal_tree import legal_tree
 from .speculation_counts import SpeculationCounts
 from .step_cost import StepCost
 from .worth import Worth
@@ -112,8 +113,9 @@ class Speculator:
             num_left -= num_nodes
             is_whole = num_nodes == len(tree)
             kept = tree if is_whole else merge_drafts(drafts, max_nodes=num_nodes, min_chance=least)
-            _pause(text, has_guesses=bool(len(kept)))
-            chosen.append(kept)
+            legal = self._legal(text, kept)
+            _pause(text, has_guesses=bool(len(legal)))
+            chosen.append(legal)
         self._pass.seconds += self.clock() - start
         return chosen
 
@@ -163,22 +165,38 @@ class Speculator:
         if text.num_passes_to_wait:
             text.num_passes_to_wait -= 1
             return []
+        max_len = text.text.num_useful(self._max_nodes)
         drafts: list[Draft] = []
-        for guesser in list(text.guessers):
+        for guesser in list(text.guessers) if max_len > 0 else []:
             try:
-                drafts += [_trusted(draft, text.record) for draft in guesser.drafts(self._max_nodes)]
-            except Exception:
-                # A text is written without guesses, too: what fails here, such as a matcher, is told where it counts.
-                _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)
+                drafts += [_useful(draft, text) for draft in guesser.drafts(max_len)]
+            except Exception:  # noqa: BLE001 - a text is written without guesses, too
+                self._count_failure()
                 text.guessers.remove(guesser)
-                self.counts.num_failures += 1
         return drafts
 
+    def _legal(self, text: Guesses, tree: DraftTree) -> DraftTree:
+        """The guesses that the text's constraint allows."""
+        if not len(tree) or text.text.matcher is None:
+            return tree
+        try:
+            return legal_tree(tree, text.text.matcher)
+        except Exception:  # noqa: BLE001 - a matcher that fails is told of where it counts
+            self._count_failure()
+            text.guessers.clear()
+            return DraftTree()
 
-def _trusted(draft: Draft, record: Acceptance) -> Draft:
-    """The draft with its probabilities set right by what came of its source's guesses so far."""
-    trust = record.trust(draft.source)
-    return Draft(draft.token_ids, tuple(min(1.0, trust * each) for each in draft.probabilities), draft.source)
+    def _count_failure(self) -> None:
+        _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)
+        self.counts.num_failures += 1
+
+
+def _useful(draft: Draft, text: Guesses) -> Draft:
+    """The draft up to an end, its probabilities set right by what came of its source's guesses so far."""
+    trust = text.record.trust(draft.source)
+    length = text.text.useful_len(draft.token_ids)
+    probabilities = tuple(min(1.0, trust * each) for each in draft.probabilities[:length])
+    return Draft(draft.token_ids[:length], probabilities, draft.source)
 
 
 def _pause(text: Guesses, *, has_guesses: bool) -> None:

@@ -24,11 +24,11 @@ def test_sampled_texts_fit_their_law(temperature: float) -> None:
 
 
 def test_a_law_that_guesses_bend_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guess that is taken now and then although another token was drawn."""
+    """What follows the first right guess is drawn from the logits of another token."""
     follow = TreeWalk.follow
 
     def bent(walk: TreeWalk, token_id: int) -> int | None:
-        if len(walk.right) == 1 and token_id == 0:
+        if not walk.right:
             walk.logits = walk.logits.roll(1, dims=-1)
         return follow(walk, token_id)
 

@@ -78,7 +78,7 @@ def check_same(constraint: Constraint | None = None, beyond: Sequence[int] = (7,
     assert heard.text == expected.text
     stats = harness.core.stats()
     assert stats["num_guesser_failures"] == 0
-    assert stats["num_accepted_tokens"] >= min(len(sample.token_ids), 4), "the guesses were looked at"
+    assert stats["num_accepted_tokens"] >= min(len(sample.token_ids) - 1, 4), "the guesses were looked at"
     return harness
 
 
@@ -144,8 +144,12 @@ def test_a_constraint_that_begins_inside_the_window_forbids_wrong_guesses() -> N
     ids=lambda fields: ",".join(fields),
 )
 def test_a_finish_inside_the_window(fields: dict[str, object]) -> None:
-    harness = check_same(**fields)
-    harness.check_all_returned()
+    num_accepted = 0
+    for seed in range(4):
+        harness = check_same(seed=seed, **fields)
+        harness.check_all_returned()
+        num_accepted += harness.core.stats()["num_accepted_tokens"]
+    assert num_accepted > 10
 
 
 def test_wrong_guesses_never_stand_still() -> None:
