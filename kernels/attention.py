@@ -1,30 +1,45 @@
 """The port to attention over paged keys and values: plan once a step, run once a layer."""
 
-from typing import Protocol
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from .attention_backends.attention_case import AttentionCase, RowMix, mix_of
+from .attention_backends.backend_name import BackendName
+from .attention_backends.choice import BACKENDS, Choice, choose_backends
+from .attention_backends.machine import find_machine
+from .attention_plan import AttentionPlan, Planner
 from .attention_reference import plan_reference
 from .attention_rows import AttentionRows
 from .cpu.attention import CpuAttentionPlan
 from .cpu.library import cpu_library
 
 
-class AttentionPlan(Protocol):
-    """What a backend worked out about the rows of a step; every layer with the same window shares it."""
+class Attention:
+    """Who attends to the rows of a model's steps: for each mix of rows one backend, chosen when an engine starts."""
 
-    def run(
-        self,
-        q: Tensor,
-        k_cache: Tensor,
-        v_cache: Tensor,
-        scale: float,
-        sinks: Tensor | None = None,
-        v_scale: float = 1.0,
-    ) -> Tensor:
-        """See `attention`."""
-        ...
+    def __init__(self, choices: Mapping[RowMix, Choice], case: AttentionCase, device: torch.device) -> None:
+        """case: the model's, of any mix. What backends need is imported here; memory they take at first use."""
+        self.choices = choices
+        self.num_plans_elsewhere = 0
+        """Plans for rows that the backend that was asked for cannot attend, so that another did."""
+        names = dict.fromkeys(choice.name for choice in choices.values())
+        self._planners: dict[BackendName, Planner] = {name: BACKENDS[name].planner(case, device) for name in names}
+
+    def plan(self, rows: AttentionRows) -> AttentionPlan:
+        """Prepare a step."""
+        choice = self.choices[mix_of(rows)]
+        self.num_plans_elsewhere += choice.instead_of is not None
+        return self._planners[choice.name](rows)
+
+
+def choose_attention(case: AttentionCase, device: torch.device, forced: BackendName | None = None) -> Attention:
+    """The backends for a model on a device. forced: who is to attend, wherever it can.
+
+    Raises: BackendCannotServe where `forced` cannot.
+    """
+    return Attention(choose_backends(case, find_machine(device), forced), case, device)
 
 
 def plan(rows: AttentionRows, device: torch.device, *, is_deterministic: bool = False) -> AttentionPlan:

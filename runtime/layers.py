@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..kernels.attention import AttentionPlan, attention
+from ..kernels.attention import attention
+from ..kernels.attention_plan import AttentionPlan
 from ..kernels.cpu.block import CpuBlock, CpuBlockParts
 from ..kernels.cpu.library import cpu_library
 from ..kernels.cpu.linear import CpuLinear

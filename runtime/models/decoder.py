@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...kernels.attention import AttentionPlan, attention, plan
+from ...kernels.attention import attention, plan
+from ...kernels.attention_plan import AttentionPlan
 from ...kernels.attention_rows import AttentionRows
 from ...kernels.cpu.block import CpuBlock
 from ...kernels.linear import Linear

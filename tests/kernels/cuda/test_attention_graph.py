@@ -6,7 +6,8 @@ import pytest
 import torch
 from attention_case import Row, Step, Texts
 
-from palmette.kernels.attention import AttentionPlan, attention
+from palmette.kernels.attention import attention
+from palmette.kernels.attention_plan import AttentionPlan
 from palmette.kernels.attention_reference import plan_reference
 from palmette.kernels.cuda.attention_graph import AttentionGraphPlan, GraphBounds, StepTooLarge
 from palmette.kernels.cuda.attention_plan import AttentionOptions
