@@ -14,6 +14,9 @@ import torch
 from ..grammar.compiler import GrammarCompiler
 from ..grammar.compiling.compile_service import CompileService
 from ..grammar.vocabulary import Vocabulary
+from ..kernels.attention import Attention, choose_attention
+from ..kernels.attention_backends.attention_case import AttentionCase
+from ..kernels.attention_backends.choice import BackendCannotServe
 from ..kernels.philox import branch_path
 from .batch import Model
 from .cache.kv_pool import KVLayout, KVPool
@@ -25,6 +28,7 @@ from .errors import InvalidOption
 from .memory import Memory
 from .model_runner import ModelRunner
 from .models.loader import load_model
+from .models.model_config import ModelConfig
 from .operations.starter import Starter, TextLimits
 from .sampler import Sampler
 from .speculation.count_drafts import CountDrafts
@@ -63,12 +67,10 @@ def assemble(config: EngineConfig) -> EngineParts:
     Raises: InvalidOption, ModelLoadError.
     """
     device = _device(config.model)
-    loaded = load_model(
-        config.model.path or SPRIG,
-        dtype=_dtype(config.model, device),
-        device=device,
-        quantization=config.model.quantization,
-    )
+    path, dtype = config.model.path or SPRIG, _dtype(config.model, device)
+    # Before the weights are read, which takes a while: who cannot attend is refused at once.
+    attention = _attention(config, ModelConfig.read(path), dtype, device)
+    loaded = load_model(path, dtype=dtype, device=device, quantization=config.model.quantization, attention=attention)
     layout = KVLayout(loaded.config.num_layers, loaded.config.num_kv_heads, loaded.config.head_dim, loaded.model.dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
@@ -94,7 +96,7 @@ def assemble(config: EngineConfig) -> EngineParts:
     )
     core = EngineCore(
         starter,
-        ModelRunner(loaded.model, pool, device),
+        ModelRunner(loaded.model, pool, device, attention),
         Sampler(vocab_size),
         memory,
         config.scheduler,
@@ -158,6 +160,20 @@ def _dtype(options: ModelOptions, device: torch.device) -> torch.dtype | None:
     if options.dtype not in known:
         raise InvalidOption(f"dtype: expected 'auto' or one of {', '.join(known)}, got {options.dtype!r}")
     return known[options.dtype]
+
+
+def _attention(config: EngineConfig, model: ModelConfig, dtype: torch.dtype | None, device: torch.device) -> Attention:
+    case = AttentionCase(
+        dtype=dtype or model.dtype,
+        num_heads=model.num_heads,
+        num_kv_heads=model.num_kv_heads,
+        head_dim=model.head_dim,
+        page_size=config.cache.page_size,
+    )
+    try:
+        return choose_attention(case, device, config.model.attention_backend)
+    except BackendCannotServe as error:
+        raise InvalidOption(f"attention_backend: {error}") from error
 
 
 def _context_len(options: ModelOptions, model_len: int) -> int:

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
+from ..kernels.attention_backends.backend_name import BACKEND_NAMES, BackendName
 from ..kernels.quantization import Quantization
 from .cache.eviction_policy import EvictionPolicyName
 from .errors import InvalidOption
@@ -29,6 +30,8 @@ class ModelOptions:
     """Longest text in tokens; None: what the model was made for."""
     quantization: Quantization | None = None
     """What the weights of linear layers are rounded to when they are loaded; None: they are not."""
+    attention_backend: BackendName | None = None
+    """Who attends; None: chosen by device, dtype, heads and rows."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class EngineConfig:
         device: str = "auto",
         context_length: int | None = None,
         quantization: str | None = None,
+        attention_backend: str = "auto",
         page_size: int = CacheOptions.page_size,
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
@@ -150,8 +154,8 @@ class EngineConfig:
         """Options by the names SGLang gives them.
 
         `max_total_tokens` is rounded down to whole pages. `speculation`: "auto", "off", or the sources to guess from,
-        with commas between them. Raises: InvalidOption for an unknown name or a value out of
-        range.
+        with commas between them. `attention_backend`: "auto", or who is to attend. Raises: InvalidOption for an unknown
+        name or a value out of range.
         """
         if unknown:
             name = next(iter(unknown))
@@ -207,6 +211,7 @@ class EngineConfig:
                 device,
                 context_length,
                 None if quantization is None else _one_of("quantization", quantization, _QUANTIZATIONS),
+                _attention_backend(attention_backend),
             ),
             cache=CacheOptions(
                 page_size,
@@ -241,6 +246,7 @@ OPTION_NAMES = (
     "device",
     "context_length",
     "quantization",
+    "attention_backend",
     "page_size",
     "max_total_tokens",
     "disable_radix_cache",
@@ -274,6 +280,12 @@ def _sources(speculation: str) -> tuple[Source, ...]:
         expected = f"'auto', 'off', or some of {', '.join(SOURCES)}, with commas between them"
         raise InvalidOption(f"speculation: expected {expected}, got {speculation!r}")
     return tuple(source for source in SOURCES if source in names)
+
+
+def _attention_backend(name: str) -> BackendName | None:
+    if name == "auto":
+        return None
+    return _one_of("attention_backend", name, BACKEND_NAMES)
 
 
 def _one_of(option: str, given: object, names: tuple[_Name, ...]) -> _Name:

@@ -190,6 +190,7 @@ class EngineCore:
             "num_masks": self._mask_filler.num_masks,
             "mask_fill_us": round(self._mask_filler.fill_s * 1e6),
             "mask_wait_us": round(self._mask_filler.wait_s * 1e6),
+            **self._runner.stats(),
             **(self._speculator.counts if self._speculator is not None else SpeculationCounts()).stats(),
             **self._starter.compiler.stats(),
         }

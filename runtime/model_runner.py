@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..kernels.attention import Attention
 from .batch import Batch, Model
 from .cache.kv_pool import KVPool
 from .row import RowShare
@@ -24,10 +25,12 @@ class RowLogits:
 class ModelRunner:
     """Runs one forward pass over the shares of a step."""
 
-    def __init__(self, model: Model, kv_pool: KVPool, device: torch.device) -> None:
+    def __init__(self, model: Model, kv_pool: KVPool, device: torch.device, attention: Attention | None = None) -> None:
+        """attention: the model's, where it says how it attends."""
         self._model = model
         self._kv_pool = kv_pool
         self._device = device
+        self._attention = attention
 
     def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
         """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares."""
@@ -36,6 +39,10 @@ class ModelRunner:
             builder.add(share)
         logits = self._model.forward(builder.batch(self._device), self._kv_pool)
         return builder.split(logits)
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the start."""
+        return {"num_attention_plans_elsewhere": self._attention.num_plans_elsewhere if self._attention else 0}
 
 
 class _BatchBuilder:

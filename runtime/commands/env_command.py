@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -62,12 +63,14 @@ def _device_facts() -> Iterator[tuple[str, str | list[str]]]:
         yield "dtype", "float32 (where none is asked for)"
         yield "torch threads", str(torch.get_num_threads())
         yield "cpu kernels", _cpu_kernels()
+        yield from _attention_facts()
         return
     yield "device", [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     yield "device memory", [_free_and_total(index) for index in range(torch.cuda.device_count())]
     yield "dtype", "the checkpoint's" + ("" if torch.cuda.is_bf16_supported() else " (no bfloat16 here)")
     yield "cuda", str(torch.version.cuda)
     yield "cuda kernels", _cuda_kernels()
+    yield from _attention_facts()
 
 
 def _cuda_kernels() -> list[str] | str:
@@ -79,6 +82,35 @@ def _cuda_kernels() -> list[str] | str:
         f"attention, norms, rotary, sampling, cells: Triton {version} (float32, float16, bfloat16)",
         "linear: cuBLAS through PyTorch; with int8 weights: Triton",
     ]
+
+
+def _attention_facts() -> Iterator[tuple[str, str]]:
+    """Who would attend for a usual model, and why nobody else would; `--attention-backend` has its own word."""
+    import torch
+
+    from ...kernels.attention_backends.attention_case import ROW_MIXES, AttentionCase
+    from ...kernels.attention_backends.choice import BACKENDS, choose_backend, choose_backends
+    from ...kernels.attention_backends.machine import find_machine
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    case = AttentionCase(dtype, num_heads=32, num_kv_heads=8, head_dim=128, page_size=16)
+    try:
+        machine = find_machine(device)
+    except ValueError as error:
+        yield "attention", f"unknown: {error}"
+        return
+    chosen = choose_backends(case, machine)
+    names = {choice.name for choice in chosen.values()}
+    each = (f"{mix}: {chosen[mix].name} ({chosen[mix].why})" for mix in ROW_MIXES)
+    first = choose_backend(case, machine)
+    of = f"for {str(dtype).removeprefix('torch.')}, heads of {case.head_dim}, pages of {case.page_size}"
+    yield "attention", f"{first.name} ({first.why}), {of}" if len(names) == 1 else f"{'; '.join(each)}, {of}"
+    for name, why_not in first.others:
+        under_masks = BACKENDS[name].why_not(replace(case, mix="trees"), machine)
+        elsewhere = f"; rows under ancestor masks would go to {chosen['trees'].name}: {under_masks}"
+        has_more = under_masks is not None and BACKENDS[name].why_not(case, machine) is None
+        yield f"attention, not {name}", why_not + (elsewhere if has_more else "")
 
 
 def _cpu_kernels() -> str:

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from ...kernels.attention_backends.backend_name import BACKEND_NAMES
 from ...kernels.quantization import Quantization
 from ..cache.eviction_policy import EvictionPolicyName
 from ..config import PolicyName
@@ -47,6 +48,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("model", "model_path", "model", "Hugging Face model folder"),
     Flag("dtype", "dtype", "model", "type of weights and cache", choices=_DTYPES),
     Flag("quantization", "quantization", "model", "what weights are rounded to when loaded", choices=_QUANTIZATIONS),
+    Flag("attention-backend", "attention_backend", "model", "who attends", choices=("auto", *BACKEND_NAMES)),
     Flag("device", "device", "model", "auto, cpu, cuda or cuda:n"),
     Flag("context-length", "context_length", "model", "longest text", "tokens"),
     Flag("random-seed", "random_seed", "model", "requests without a seed draw theirs from this"),

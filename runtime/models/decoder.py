@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...kernels.attention import attention, plan
+from ...kernels.attention import Attention, attention, plan
 from ...kernels.attention_plan import AttentionPlan
 from ...kernels.attention_rows import AttentionRows
 from ...kernels.cpu.block import CpuBlock
@@ -53,8 +53,11 @@ class Decoder:
         layers: tuple[DecoderLayer, ...],
         final_norm: Tensor,  # [hidden_size]
         lm_head: Linear,  # hidden_size -> vocab_size
+        attention: Attention | None = None,
     ) -> None:
+        """attention: who attends, where that was chosen; None: the device's own kernels."""
         self.config = config
+        self._attention = attention
         self._embedding = embedding
         self._layers = layers
         self._final_norm = final_norm
@@ -97,21 +100,19 @@ class Decoder:
 
     def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
         """One plan for each window that layers have, shared by those layers."""
-        return {
-            window: plan(
-                AttentionRows(
-                    batch.query_lens,
-                    batch.kv_lens,
-                    batch.page_table,
-                    page_size,
-                    self.config.num_kv_heads,
-                    batch.ancestor_masks,
-                    batch.positions,
-                    window,
-                    num_heads=self.config.num_heads,
-                    head_dim=self.config.head_dim,
-                ),
-                self.device,
+        plans: dict[int | None, AttentionPlan] = {}
+        for window in self._windows:
+            rows = AttentionRows(
+                batch.query_lens,
+                batch.kv_lens,
+                batch.page_table,
+                page_size,
+                self.config.num_kv_heads,
+                batch.ancestor_masks,
+                batch.positions,
+                window,
+                num_heads=self.config.num_heads,
+                head_dim=self.config.head_dim,
             )
-            for window in self._windows
-        }
+            plans[window] = plan(rows, self.device) if self._attention is None else self._attention.plan(rows)
+        return plans

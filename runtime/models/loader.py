@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ...kernels.attention import Attention
 from ...kernels.linear import Linear, linear_of
 from ...kernels.quantization import Quantization
 from ...kernels.rotary import interleave_heads
@@ -49,12 +50,13 @@ def load_model(
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
     quantization: Quantization | None = None,
+    attention: Attention | None = None,
 ) -> LoadedModel:
     """Load a llama, mistral, qwen2 or qwen3 model from `folder` (safetensors, in one file or many; no code is run).
 
     dtype None: float32 on a CPU, where the size of a batch must not change what is sampled; elsewhere the dtype of
-    the checkpoint. quantization: what the weights of linear layers are rounded to. Raises a `ModelLoadError`, which
-    says what is wrong with which file.
+    the checkpoint. quantization: what the weights of linear layers are rounded to. attention: who attends; None: the
+    device's own kernels. Raises a `ModelLoadError`, which says what is wrong with which file.
     """
     device = torch.device(device)
     config = ModelConfig.read(folder)
@@ -62,7 +64,7 @@ def load_model(
     if dtype is None:
         dtype = torch.float32 if device.type == "cpu" else config.dtype
     return LoadedModel(
-        model=load_decoder(folder, config, dtype, device, quantization),
+        model=load_decoder(folder, config, dtype, device, quantization, attention),
         config=config,
         tokenizer=tokenizer,
         chat_template=ChatTemplate.from_folder(folder),
@@ -76,12 +78,13 @@ def load_decoder(
     dtype: torch.dtype,
     device: torch.device,
     quantization: Quantization | None = None,
+    attention: Attention | None = None,
 ) -> Decoder:
     """The weights alone. Raises `CorruptWeights` where they do not fit `config`."""
     files = WeightFiles(folder)
     ignored = frozenset({_LM_HEAD}) if config.has_tied_embeddings else frozenset()
     files.check(dict(expected_tensors(config)), ignored)
-    return _Assembly(files, config, dtype, device, quantization).decoder()
+    return _Assembly(files, config, dtype, device, quantization).decoder(attention)
 
 
 def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -130,7 +133,7 @@ class _Assembly:
         self.device = device
         self.quantization = quantization
 
-    def decoder(self) -> Decoder:
+    def decoder(self, attention: Attention | None) -> Decoder:
         head = _EMBEDDING if self.config.has_tied_embeddings else _LM_HEAD
         return Decoder(
             self.config,
@@ -139,6 +142,7 @@ class _Assembly:
             self._tensor("model.norm.weight"),
             # Where embedding and head are tied they are kept twice: they are read in different orders.
             self._linear([head.removesuffix(".weight")], has_bias=False),
+            attention,
         )
 
     def _layer(self, layer: int) -> DecoderLayer:

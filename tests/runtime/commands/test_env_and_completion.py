@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from palmette.kernels.attention_backends.backend_name import BACKEND_NAMES
 from palmette.runtime.cli import COMMANDS, main
 
 
@@ -17,6 +18,10 @@ def test_env_says_what_is_here_and_no_secrets(
     facts = json.loads(capsys.readouterr().out)
     assert {"palmette", "python", "device", "dtype", "torch", "triton"} <= facts.keys()
     assert facts["variables"] == ["PALMETTE_API_KEY"]
+    chosen = facts["attention"].split()[0]
+    others = {name for name in facts if name.startswith("attention, not ")}
+    assert others == {f"attention, not {name}" for name in BACKEND_NAMES if name != chosen}
+    assert all(facts[name] for name in others)
     assert main(["env"]) == 0
     text = capsys.readouterr().out
     assert "hush" not in text
