@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from gpu_timing import Timed, time_call
@@ -66,29 +67,50 @@ def all_cases() -> list[Case]:
             Case(f"transformers, static cache, compiled, batch {rows}", f">= {ratio}x", 100, _peer_case(rows, ratio))
             for rows, ratio in ((1, 1.5), (64, 3.0))
         ),
+        # FlashInfer compiles when it is first used: these come last, so that they cost no other case its time.
+        *(
+            Case(f"backends of attention, {shape.name}", "reported", 120, _backends_case(shape))
+            for shape in (
+                _Shape("decode, 64 rows x 8192", "decode", 64, 8192),
+                _Shape("prefill 8k", "prefill", 1, 8192, 8192),
+                _Shape("shared prefix 4k, 64 rows", "decode", 64, 4096 + 256, shared_len=4096),
+            )
+        ),
     ]
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """A step for all backends."""
+
+    name: str
+    mix: Literal["decode", "prefill"]
+    num_rows: int
+    kv_len: int
+    query_len: int = 1
+    shared_len: int = 0
+
+
 def _paged(
-    num_rows: int, kv_len: int, query_len: int = 1, shared_len: int = 0
+    num_rows: int, kv_len: int, query_len: int = 1, shared_len: int = 0, page_size: int = PAGE_SIZE
 ) -> tuple[object, Tensor, Tensor, Tensor]:
     """(rows, q, k_cache, v_cache) of rows whose pages lie scattered; the first `shared_len` cells are common."""
     from palmette.kernels.attention_rows import AttentionRows
 
-    num_shared, pages_each = shared_len // PAGE_SIZE, -(-kv_len // PAGE_SIZE)
+    num_shared, pages_each = shared_len // page_size, -(-kv_len // page_size)
     num_own = pages_each - num_shared
     num_pages = num_shared + num_rows * num_own
     order = torch.randperm(num_pages, generator=torch.Generator().manual_seed(0))
     own = order[num_shared:].view(num_rows, num_own)
     table = torch.cat((order[:num_shared].expand(num_rows, -1), own), 1)
-    shape = (num_pages, PAGE_SIZE, NUM_KV_HEADS, HEAD_DIM)
+    shape = (num_pages, page_size, NUM_KV_HEADS, HEAD_DIM)
     k_cache, v_cache = (torch.randn(shape, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     q = torch.randn(num_rows * query_len, NUM_HEADS, HEAD_DIM, device="cuda", dtype=torch.bfloat16)
     rows = AttentionRows(
         (query_len,) * num_rows,
         (kv_len,) * num_rows,
         table,
-        PAGE_SIZE,
+        page_size,
         NUM_KV_HEADS,
         num_heads=NUM_HEADS,
         head_dim=HEAD_DIM,
@@ -137,6 +159,42 @@ def _decode_case(num_rows: int, kv_len: int) -> Case:
 
     name = f"decode attention, {num_rows} rows x {kv_len}"
     return Case(name, ">= 80 % of copy bandwidth; >= 1.0x SDPA", 20, run)
+
+
+def _backends_case(shape: _Shape) -> Callable[[Bounds], Measured]:
+    """Each backend that can serve, on pages as it likes them best; who cannot says why in the notes."""
+
+    def run(_bounds: Bounds) -> Measured:
+        from palmette.kernels.attention_backends.attention_case import AttentionCase
+        from palmette.kernels.attention_backends.choice import BACKENDS
+        from palmette.kernels.attention_backends.flash_attn import PAGE_UNIT
+        from palmette.kernels.attention_backends.machine import find_machine
+
+        device = torch.device("cuda")
+        machine = find_machine(device)
+        seconds, notes = {}, []
+        for name, backend in BACKENDS.items():
+            page_size = PAGE_UNIT if name == "flash-attn" else PAGE_SIZE
+            case = AttentionCase(torch.bfloat16, NUM_HEADS, NUM_KV_HEADS, HEAD_DIM, page_size, shape.mix)
+            reason = backend.why_not(case, machine)
+            if reason is not None:
+                notes.append(f"{name}: {reason}")
+                continue
+            rows, q, k_cache, v_cache = _paged(
+                shape.num_rows, shape.kv_len, shape.query_len, shape.shared_len, page_size
+            )
+            try:
+                plan = backend.planner(case, device)(rows)
+                timed = time_call(lambda plan=plan, q=q, k=k_cache, v=v_cache: plan.run(q, k, v, HEAD_DIM**-0.5))
+            except RuntimeError as error:
+                notes.append(f"{name}: {error}"[:500])
+                continue
+            seconds[name] = timed.seconds
+            notes += [f"{name}: {note}" for note in _notes(timed)]
+        others = [each for name, each in seconds.items() if name != "triton"]
+        return Measured(seconds, min(others) / seconds["triton"], "x (best other to triton)", True, notes)
+
+    return run
 
 
 def _prefill(bounds: Bounds) -> Measured:

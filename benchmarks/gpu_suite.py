@@ -120,7 +120,7 @@ def _paths(wheels: Path | None) -> list[str]:
 
 def _environment() -> dict[str, str]:
     versions = {}
-    for name in ("torch", "triton", "transformers", "flashinfer-python"):
+    for name in ("torch", "triton", "transformers", "flash-attn", "flashinfer-python"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
