@@ -93,8 +93,10 @@ def choose_backend(
 def choose_backends(case: AttentionCase, machine: Machine, forced: BackendName | None = None) -> dict[RowMix, Choice]:
     """Who attends to each mix of rows. forced: who is to do it, wherever it can.
 
-    Rows under ancestor masks alone may go elsewhere then, to whom would be chosen had nobody been asked for: no answer
-    depends on it, and `Choice.instead_of` says so. Raises: BackendCannotServe where `forced` cannot serve other rows.
+    Rows under ancestor masks alone may go elsewhere then, to whom would be chosen had nobody been asked for: their
+    numbers are the same but for rounding, and `Choice.instead_of` says so.
+
+    Raises: BackendCannotServe where `forced` cannot serve other rows.
     """
     choices: dict[RowMix, Choice] = {}
     for mix in ROW_MIXES:
