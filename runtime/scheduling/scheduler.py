@@ -334,7 +334,6 @@ class Scheduler:
             num_cells = share.num_tokens + len(tree)
             if len(tree) and self._memory.has_room(share.row.branch, num_cells):
                 self._memory.reserve(share.row.branch, num_cells)
-                self._budget -= len(tree)
                 shares[index] = replace(share, draft=tree)
         return shares
 

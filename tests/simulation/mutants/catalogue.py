@@ -3,6 +3,7 @@
 from .cache_mutants import CACHE_MUTANTS
 from .engine_mutants import ENGINE_MUTANTS
 from .generation_mutants import GENERATION_MUTANTS
+from .guess_mutants import GUESS_MUTANTS
 from .memory_mutants import MEMORY_MUTANTS
 from .mutation import Mutation
 from .scheduler_mutants import SCHEDULER_MUTANTS
@@ -13,6 +14,7 @@ CATALOGUE: tuple[Mutation, ...] = (
     *SCHEDULER_MUTANTS,
     *ENGINE_MUTANTS,
     *GENERATION_MUTANTS,
+    *GUESS_MUTANTS,
 )
 
 REASONS: dict[str, str] = {

@@ -45,13 +45,13 @@ def play(home: Path, first: int, seconds: float) -> dict[str, object]:
     try:
         signal.setitimer(signal.ITIMER_PROF, RUN_SECONDS)
         import torch
-        from run import run_seed
+        from soak import play as play_seed
 
         torch.set_num_threads(1)
         _check_all_from(home)
         while time.process_time() < seconds:
             signal.setitimer(signal.ITIMER_PROF, RUN_SECONDS)
-            run_seed(first + num_good)
+            play_seed(first + num_good)
             num_good += 1
     except (Exception, RunHangs) as error:  # noqa: BLE001 - whatever tells of the fault
         signal.setitimer(signal.ITIMER_PROF, 0)
