@@ -1,16 +1,18 @@
 """The cases of the GPU suite: what is measured, against which bound, with which target."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from gpu_timing import Timed, time_call
+from gpu_timing import Timed, time_call, time_on_host
 from torch import Tensor
 from torch.nn import functional
 
 NUM_HEADS, NUM_KV_HEADS, HEAD_DIM, PAGE_SIZE = 32, 4, 128, 16
 VOCAB_SIZE = 128_256
+_REPORTING = "penalties, logprobs and top 5"
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ def all_cases() -> list[Case]:
             Case(f"mask + sample, {rows} rows x 128k, {kind}", f"<= {limit} us", 20, _sampling_case(rows, kind, limit))
             for rows, limit in ((16, 20), (256, 150))
             for kind in ("plain", "top-k and top-p", "top-p")
+        ),
+        *(
+            Case(f"mask + sample, {rows} rows x 128k, {_REPORTING}", "reported", 20, _sampling_case(rows, _REPORTING))
+            for rows in (16, 256)
         ),
         Case("deterministic decode attention", "<= 20 % slower", 15, _deterministic),
         *(
@@ -221,28 +227,51 @@ def _deterministic(_bounds: Bounds) -> Measured:
     return Measured(seconds, slower, "% slower", slower <= 20, _notes(fixed))
 
 
-def _sampling_case(num_rows: int, kind: str, limit_us: float) -> Callable[[Bounds], Measured]:
-    filters = {"plain": (None, 1.0), "top-k and top-p": (50, 0.9), "top-p": (None, 0.9)}[kind]
+def _sampling_choices(num_rows: int, kind: str) -> list[Any]:
+    """Rows of an engine's step: all under a grammar's mask, and what `kind` says besides."""
+    from palmette.kernels.choice import Adjustments, Choice
+    from palmette.kernels.draw import Draw
+    from palmette.kernels.token_bitmask import mask_words
+
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.randint(-(2**31), 2**31, (num_rows, mask_words(VOCAB_SIZE)), generator=generator).int()
+    top_k, top_p = {"top-k and top-p": (50, 0.9), "top-p": (None, 0.9)}.get(kind, (None, 1.0))
+    seen = torch.randint(VOCAB_SIZE, (num_rows, 512), generator=generator).tolist()
+    adjusted = [Adjustments(1.1, ids, 0.5, 0.1, dict.fromkeys(ids, 1), {2: 1.0}, (3,)) for ids in seen]
+    return [
+        Choice(
+            Draw(0.8, top_k, top_p, 0.0, row, row, row),
+            masks[row],
+            adjusted[row] if kind == _REPORTING else Adjustments(),
+            wants_logprob=kind == _REPORTING,
+            num_top_logprobs=5 if kind == _REPORTING else 0,
+        )
+        for row in range(num_rows)
+    ]
+
+
+def _sampling_case(num_rows: int, kind: str, limit_us: float = math.inf) -> Callable[[Bounds], Measured]:
+    """The device's part of a step, in either form, against the bound; and all of it, as the engine calls it."""
 
     def run(bounds: Bounds) -> Measured:
         from palmette.kernels.cuda.sample_table import SampleTable
         from palmette.kernels.cuda.sampling import SampleWorkspace, sample_rows
-        from palmette.kernels.draw import Draw
-        from palmette.kernels.token_bitmask import mask_words
+        from palmette.kernels.token_sampler import TokenSampler
 
         device = torch.device("cuda")
         logits = torch.randn(num_rows, VOCAB_SIZE, device=device) * 3
-        bitmask = torch.randint(-(2**31), 2**31, (num_rows, mask_words(VOCAB_SIZE)), device=device).int()
-        draws = [Draw(0.8, filters[0], filters[1], 0.0, row, row, row) for row in range(num_rows)]
-        table = SampleTable.build(draws, VOCAB_SIZE, device, [True] * num_rows)
+        choices = _sampling_choices(num_rows, kind)
+        table = SampleTable.build(choices, VOCAB_SIZE, device)
         workspace = SampleWorkspace(num_rows, VOCAB_SIZE, device)
         sides = {
-            name: time_call(lambda fused=fused: sample_rows(logits, bitmask, table, workspace, is_fused=fused))
+            name: time_call(lambda fused=fused: sample_rows(logits, table, workspace, fused))
             for name, fused in (("palmette", None), ("one launch", True), ("phases", False))
         }
         figure = sides["palmette"].seconds * 1e6
         seconds = {name: timed.seconds for name, timed in sides.items()}
-        seconds["read bound"] = (logits.nbytes + bitmask.nbytes) / bounds.copy_bytes
+        sampler = TokenSampler(VOCAB_SIZE)
+        seconds["table, launch and copy back"] = time_on_host(lambda: sampler.sample(logits, choices))
+        seconds["read bound"] = (logits.nbytes + table.bitmasks.nbytes) / bounds.copy_bytes
         return Measured(seconds, figure, "us", figure <= limit_us, _notes(sides["palmette"]))
 
     return run

@@ -1,6 +1,7 @@
 """Timing on a CUDA device: what a call takes there, without what the host takes to launch it."""
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,6 +47,19 @@ def time_call(call: Callable[[], object], num_rounds: int = 7, min_seconds: floa
     run()
     torch.cuda.synchronize()
     return Timed(statistics.median(_elapsed(run) for _ in range(num_rounds)) / num_calls, is_graph)
+
+
+def time_on_host(call: Callable[[], object], num_rounds: int = 30) -> float:
+    """Median seconds of a call that waits for the device itself, the host's part and all."""
+    for _ in range(3):
+        call()
+    torch.cuda.synchronize()
+    seconds = []
+    for _ in range(num_rounds):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
 
 
 def _elapsed(call: Callable[[], object]) -> float:

@@ -42,12 +42,16 @@ def linear_of(
 
     parts: [part_size, in_size] each, as they were saved; bias: [out_size] as saved. On a CPU with the C kernels the
     weights are kept as bfloat16 where that is what all of them are, also for float32 inputs: that loses nothing, and
-    decoding takes as long as reading them. Else they are cast to `dtype`, or rounded as `quantization` says; where
-    PyTorch serves, rounded weights are widened to `dtype` again, so that a model says the same, but no faster.
+    decoding takes as long as reading them. Else they are cast to `dtype`, or rounded as `quantization` says; `fp8` on a
+    CPU, and `int8` where PyTorch serves there, are widened again, so that a model says the same, but no faster.
     """
     library = cpu_library() if device.type == "cpu" and dtype in INPUT_DTYPES else None
     if bias is not None:
         bias = bias.to(device, dtype)
+    if quantization is not None and device.type == "cuda":
+        return QuantizedLinear(quantize_weight(torch.cat([part.to(device) for part in parts]), quantization), bias)
+    if quantization == "fp8":
+        parts, quantization = [quantize_weight(part, "fp8").dequantized() for part in parts], None
     if library is not None and all(map(can_pack, parts)):
         if quantization == "int8":
             rounded, scales = zip(*map(quantize_int8, parts), strict=True)
@@ -55,8 +59,6 @@ def linear_of(
         is_small = dtype == torch.bfloat16 or all(part.dtype == torch.bfloat16 for part in parts)
         kept = torch.bfloat16 if is_small else torch.float32
         return CpuLinear(library, torch.cat([part.to(kept) for part in parts]), bias)
-    if quantization == "int8" and device.type == "cuda":
-        return QuantizedLinear(quantize_weight(torch.cat([part.to(device) for part in parts]), "int8"), bias)
     weight = _transposed([part if quantization is None else _rounded(part) for part in parts], dtype, device)
     return TorchLinear(weight, bias)
 

@@ -1,13 +1,11 @@
 """QuantizedWeight: a linear layer's weight in 8 bits, with a scale for each output or for each block."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-WeightFormat = Literal["int8", "fp8"]
-"""`int8`: integers of -127 to 127; `fp8`: float8_e4m3fn (Micikevicius et al. 2022, arXiv:2209.05433)."""
+from .quantization import Quantization
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class QuantizedWeight:
 
 
 def quantize_weight(
-    weight: Tensor, weight_format: WeightFormat, block_out: int = 1, block_in: int | None = None
+    weight: Tensor, quantization: Quantization, block_out: int = 1, block_in: int | None = None
 ) -> QuantizedWeight:
     """Round to the nearest, each block scaled so that its largest value is the largest there is.
 
@@ -57,11 +55,11 @@ def quantize_weight(
     padded = weight.new_zeros((num_out * block_out, num_in * block_in), dtype=torch.float32)
     padded[:out_size, :in_size] = weight
     blocks = padded.view(num_out, block_out, num_in, block_in)
-    largest = 127.0 if weight_format == "int8" else 448.0
+    largest = 127.0 if quantization == "int8" else 448.0
     scales = blocks.abs().amax((1, 3)) / largest
     scales.masked_fill_(scales == 0, 1.0)
     scaled = (blocks / scales[:, None, :, None]).clamp_(-largest, largest)
-    if weight_format == "int8":
+    if quantization == "int8":
         values = scaled.round_().to(torch.int8)
     else:
         values = scaled.to(torch.float8_e4m3fn)

@@ -1,10 +1,9 @@
-"""Choosing tokens from logits: penalties, temperature, top-k, top-p, min-p, counter-based noise, log-probabilities.
+"""Choosing tokens from logits in PyTorch: temperature, top-k, top-p, min-p, counter-based noise, log-probabilities.
 
 Nothing here depends on what other rows a call has, to the last bit. Sums, whose rounding depends on how a library
 splits them, are therefore taken over integers; all else is one element at a time.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +11,6 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .cpu import sampling as cpu
-from .cpu.library import CpuLibrary, cpu_library
 from .draw import Draw
 from .philox import gumbel, gumbel_at
 from .token_bitmask import apply_token_bitmask
@@ -23,15 +20,6 @@ _WEIGHT_ONE: Final = 2**40
 
 _BINS_PER_NAT: Final = 16
 _NUM_BINS: Final = 16 * 29  # whoever is further behind is in the last
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One row's token by its mask and its noise alone."""
-
-    logits: Tensor  # [vocab_size] float32
-    bitmask: Tensor | None  # [mask_words] int32; None: every token is allowed
-    draw: Draw | None  # not filtered; None: the most likely token
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,63 +35,6 @@ class _Candidates:
 
     def take(self, index: Tensor) -> "_Candidates":
         return _Candidates(self.row_ids[index], self.token_ids[index], self.scores[index])
-
-
-def apply_repetition_penalties(logits: Tensor, flat_ids: Tensor, penalties: Tensor) -> None:
-    """Divide positive logits by their penalty and multiply the others, in place (Keskar et al. 2019, arXiv:1909.05858).
-
-    logits: [num_rows, vocab_size] float32, contiguous; flat_ids: [num_entries] int64, row * vocab_size + token_id, in
-    which an id may come twice with the same penalty; penalties: [num_entries] float32.
-    """
-    flat = logits.view(-1)
-    values = flat[flat_ids]
-    flat[flat_ids] = torch.where(values > 0, values / penalties, values * penalties)
-
-
-def add_to_logits(logits: Tensor, flat_ids: Tensor, amounts: Tensor) -> None:
-    """Add `amounts` ([num_entries] float32) at distinct `flat_ids` (as above), in place."""
-    logits.view(-1)[flat_ids] += amounts
-
-
-def best_tokens(logits: Tensor) -> tuple[list[int], list[float]]:
-    """The most likely token of each row, the lowest id among equals, and its logit; NaN where the row has one.
-
-    logits: [num_rows, vocab_size] float32.
-    """
-    library = _library_for(logits)
-    if library is not None:
-        return cpu.choose_tokens(library, [cpu.CpuDraw(row, None, 0.0, 0, 0, 0) for row in logits])
-    best, token_ids = logits.max(dim=-1)
-    return token_ids.tolist(), best.tolist()
-
-
-def choose_tokens(choices: Sequence[Choice]) -> tuple[list[int], list[float]]:
-    """argmax(logits / temperature + noise) over what each mask allows, and the best logit of these.
-
-    A token is not to be used where the best logit is not finite: -inf where nothing is allowed. The rows need not lie
-    together. The tokens are those of `apply_token_bitmask` with `draw_tokens` or `greedy_tokens`.
-    """
-    if choices[0].logits.is_cuda:
-        from .cuda.draw_tokens import choose_tokens as choose_tokens_cuda  # triton is no dependency of a CPU
-
-        return choose_tokens_cuda([(choice.logits, choice.bitmask, choice.draw) for choice in choices])
-    library = _library_for(choices[0].logits)
-    if library is not None:
-        return cpu.choose_tokens(library, [_cpu_draw(choice) for choice in choices])
-    logits = torch.stack([choice.logits for choice in choices])
-    for row, choice in zip(logits, choices, strict=True):
-        if choice.bitmask is not None:
-            apply_token_bitmask(row[None], choice.bitmask[None].to(row.device))
-    largest, greedy = logits.max(dim=-1)
-    best: list[float] = largest.tolist()
-    token_ids: list[int] = greedy.tolist()
-    drawn = [(i, choice.draw) for i, choice in enumerate(choices) if choice.draw and math.isfinite(best[i])]
-    if drawn:
-        index = [i for i, _ in drawn]
-        part = logits if len(index) == len(choices) else logits[index]
-        for i, token_id in zip(index, draw_tokens(part, [draw for _, draw in drawn]).tolist(), strict=True):
-            token_ids[i] = token_id
-    return token_ids, best
 
 
 def greedy_tokens(logits: Tensor) -> Tensor:
@@ -124,10 +55,6 @@ def draw_tokens(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     """
     num_rows, vocab_size = logits.shape
     assert len(draws) == num_rows, f"draw_tokens: expected a draw for each of {num_rows} rows, got {len(draws)}"
-    if logits.is_cuda:
-        from .cuda.draw_tokens import draw_tokens as draw_tokens_cuda  # triton is no dependency of a CPU
-
-        return draw_tokens_cuda(logits, draws)
     best = logits.amax(dim=-1, keepdim=True).double()
     temperature = _per_row([draw.temperature for draw in draws], logits)[:, None]
     is_within = _is_within_reach(logits, best, temperature, draws)
@@ -148,11 +75,6 @@ def draw_tokens(logits: Tensor, draws: Sequence[Draw]) -> Tensor:
     return _best_of_each_row(candidates, noise, num_rows)
 
 
-def log_probabilities(logits: Tensor) -> Tensor:
-    """log_softmax of one row: [vocab_size] float32 -> [vocab_size] float64."""
-    return torch.log_softmax(logits, dim=-1, dtype=torch.float64)
-
-
 def log_allowed_mass(logits: Tensor, bitmask: Tensor, token_ids: Tensor) -> Tensor:
     """The log of the probability that the allowed tokens have: logsumexp over them minus logsumexp over all.
 
@@ -165,30 +87,6 @@ def log_allowed_mass(logits: Tensor, bitmask: Tensor, token_ids: Tensor) -> Tens
     apply_token_bitmask(masked, bitmask)
     of_all, of_allowed = (torch.log_softmax(each, dim=-1).gather(1, token_ids[:, None]) for each in (logits, masked))
     return (of_all - of_allowed)[:, 0].double().clamp_(max=0)
-
-
-def log_allowed_masses(logits: Tensor, index: Sequence[int], bitmasks: Tensor, token_ids: Sequence[int]) -> list[float]:
-    """`log_allowed_mass` of the rows `index` of logits ([num_rows, vocab_size] float32), by the best means there is."""
-    library = _library_for(logits)
-    if library is not None:
-        draws = [cpu.CpuDraw(logits[i], mask, 0.0, 0, 0, 0) for i, mask in zip(index, bitmasks, strict=True)]
-        return cpu.log_masses(library, draws)
-    part = logits if len(index) == len(logits) else logits[list(index)]
-    masses: list[float] = log_allowed_mass(part, bitmasks, torch.tensor(token_ids, device=logits.device)).tolist()
-    return masses
-
-
-def _library_for(logits: Tensor) -> CpuLibrary | None:
-    is_usable = logits.device.type == "cpu" and logits.stride(-1) == 1
-    return cpu_library() if is_usable else None
-
-
-def _cpu_draw(choice: Choice) -> cpu.CpuDraw:
-    draw = choice.draw
-    if draw is None:
-        return cpu.CpuDraw(choice.logits, choice.bitmask, 0.0, 0, 0, 0)
-    assert not draw.is_filtered, f"choose_tokens: expected no top-k, top-p or min-p, got {draw}"
-    return cpu.CpuDraw(choice.logits, choice.bitmask, draw.temperature, draw.seed, draw.path, draw.position)
 
 
 def top_tokens(values: Tensor, num_tokens: int) -> Tensor:

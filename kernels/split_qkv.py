@@ -19,7 +19,8 @@ def split_qkv(
 ) -> Tensor:
     """Split into heads, norm and turn queries and keys, store keys and values; the queries are returned.
 
-    qkv: [num_tokens, (num_heads + 2 * num_kv_heads) * head_dim] in the dtype of the caches, contiguous.
+    qkv: [num_tokens, (num_heads + 2 * num_kv_heads) * head_dim] in the dtype of the caches, or, where that is
+    float8_e4m3fn, in the model's; contiguous.
     turns: [num_tokens, 1, head_dim / 2] complex64, rows of `rotary_table`.
     qk_norm: [num_heads + num_kv_heads, head_dim] or None; eps: of the norm.
     k_cache, v_cache: [num_pages, page_size, num_kv_heads, head_dim] contiguous; slots: [num_tokens] int64, distinct.

@@ -49,6 +49,7 @@ SPRIG = Path(__file__).parent / "models" / "sprig"
 _MAX_DEFAULT_TOKENS = 262_144
 _CPU_SHARE = 0.2
 _CUDA_SHARE = 0.85
+_FIRST_FP8_CAPABILITY = (8, 9)
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,11 @@ def assemble(config: EngineConfig) -> EngineParts:
     """
     device = _device(config.model)
     path, dtype = config.model.path or SPRIG, _dtype(config.model, device)
+    cell_dtype = _cell_dtype(config.cache, device)
     # Before the weights are read, which takes a while: who cannot attend is refused at once.
-    attention = _attention(config, ModelConfig.read(path), dtype, device)
+    attention = _attention(config, ModelConfig.read(path), dtype, cell_dtype, device)
     loaded = load_model(path, dtype=dtype, device=device, quantization=config.model.quantization, attention=attention)
-    layout = KVLayout(loaded.config.num_layers, loaded.config.num_kv_heads, loaded.config.head_dim, loaded.model.dtype)
+    layout = loaded.model.kv_layout(cell_dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
     pool = KVPool(layout, num_pages, config.cache.page_size, device)
@@ -162,18 +164,43 @@ def _dtype(options: ModelOptions, device: torch.device) -> torch.dtype | None:
     return known[options.dtype]
 
 
-def _attention(config: EngineConfig, model: ModelConfig, dtype: torch.dtype | None, device: torch.device) -> Attention:
+def _attention(
+    config: EngineConfig,
+    model: ModelConfig,
+    dtype: torch.dtype | None,
+    cell_dtype: torch.dtype | None,
+    device: torch.device,
+) -> Attention:
     case = AttentionCase(
         dtype=dtype or model.dtype,
         num_heads=model.num_heads,
         num_kv_heads=model.num_kv_heads,
         head_dim=model.head_dim,
         page_size=config.cache.page_size,
+        kv_dtype=cell_dtype,
     )
     try:
         return choose_attention(case, device, config.model.attention_backend)
     except BackendCannotServe as error:
         raise InvalidOption(f"attention_backend: {error}") from error
+
+
+def _cell_dtype(options: CacheOptions, device: torch.device) -> torch.dtype | None:
+    """What the cells of the pool are; None: as the model's weights."""
+    if options.dtype == "auto":
+        return None
+    wanted = f"a CUDA device of compute capability {'.'.join(map(str, _FIRST_FP8_CAPABILITY))} or more"
+    if device.type != "cuda":
+        raise InvalidOption(f"kv_cache_dtype: {options.dtype!r} needs {wanted}, got {device.type!r}; use 'auto'")
+    capability = torch.cuda.get_device_capability(device)
+    if capability < _FIRST_FP8_CAPABILITY:
+        got = ".".join(map(str, capability))
+        raise InvalidOption(f"kv_cache_dtype: {options.dtype!r} needs {wanted}, got {got}; use 'auto'")
+    if options.page_size & (options.page_size - 1):
+        raise InvalidOption(
+            f"kv_cache_dtype: {options.dtype!r} needs a page_size that is a power of two, got {options.page_size}"
+        )
+    return torch.float8_e4m3fn
 
 
 def _context_len(options: ModelOptions, model_len: int) -> int:

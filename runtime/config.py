@@ -16,6 +16,10 @@ PolicyName = Literal["fair-lpm", "fcfs", "lpm", "dfs", "priority"]
 """The orders in which waiting rows are let in; `scheduling/policy_choice.py` says which is which."""
 
 
+KVCacheDtype = Literal["auto", "fp8_e4m3"]
+"""`auto`: that of the weights; `fp8_e4m3`: half of bfloat16's memory, which changes answers."""
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """Which model, and how it is held."""
@@ -47,6 +51,8 @@ class CacheOptions:
     """Whether prefixes are kept and shared in the radix cache."""
     eviction_policy: EvictionPolicyName = "lru"
     """Which cached text is given up first when memory is short."""
+    dtype: KVCacheDtype = "auto"
+    """What keys and values are kept as."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ class EngineConfig:
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
         radix_eviction_policy: str = CacheOptions.eviction_policy,
+        kv_cache_dtype: str = CacheOptions.dtype,
         chunked_prefill_size: int = SchedulerOptions.token_budget,
         max_running_requests: int = SchedulerOptions.max_running_rows,
         schedule_policy: str = SchedulerOptions.policy,
@@ -218,6 +225,7 @@ class EngineConfig:
                 max_total_tokens,
                 not disable_radix_cache,
                 _one_of("radix_eviction_policy", radix_eviction_policy, _EVICTION_POLICIES),
+                _one_of("kv_cache_dtype", kv_cache_dtype, _KV_CACHE_DTYPES),
             ),
             scheduler=SchedulerOptions(
                 chunked_prefill_size,
@@ -251,6 +259,7 @@ OPTION_NAMES = (
     "max_total_tokens",
     "disable_radix_cache",
     "radix_eviction_policy",
+    "kv_cache_dtype",
     "chunked_prefill_size",
     "max_running_requests",
     "schedule_policy",
@@ -265,6 +274,7 @@ OPTION_NAMES = (
 
 _POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 _QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
+_KV_CACHE_DTYPES: tuple[KVCacheDtype, ...] = get_args(KVCacheDtype)
 _EVICTION_POLICIES: tuple[EvictionPolicyName, ...] = get_args(EvictionPolicyName)
 
 _Name = TypeVar("_Name", bound=str)

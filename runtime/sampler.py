@@ -1,25 +1,15 @@
 """Sampler: logits, masks, penalties and noise in, one token a row out, with the log-probabilities asked for."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..kernels.choice import NO_ADJUSTMENTS, Adjustments, Choice, Chosen
 from ..kernels.draw import Draw
-from ..kernels.sampling import (
-    Choice,
-    add_to_logits,
-    apply_repetition_penalties,
-    best_tokens,
-    choose_tokens,
-    draw_tokens,
-    log_allowed_masses,
-    log_probabilities,
-    top_tokens,
-)
-from ..kernels.token_bitmask import apply_token_bitmask, mask_words
+from ..kernels.token_bitmask import mask_words
+from ..kernels.token_sampler import TokenSampler
 from ..lang.sampling_params import SamplingParams
 
 
@@ -61,21 +51,23 @@ class SampleRow:
     wants_logprob: bool = False
     num_top_logprobs: int = 0
 
-    @property
-    def is_adjusted(self) -> bool:
-        """Whether the token depends on more than the raw logits and the noise."""
-        return self.bitmask is not None or self.has_other_logits
-
-    @property
-    def has_other_logits(self) -> bool:
-        """Whether logits are changed by more than the mask."""
+    def choice(self) -> Choice:
+        """The same, as the port wants it."""
         params = self.params
-        return (
-            bool(self.banned_token_ids)
-            or bool(params.logit_bias)
-            or (params.repetition_penalty != 1 and bool(self.seen_token_ids))
-            or ((params.frequency_penalty != 0 or params.presence_penalty != 0) and bool(self.output_counts))
+        draw = None
+        if params.temperature > 0:
+            shape = (params.temperature, params.top_k, params.top_p, params.min_p)
+            draw = Draw(*shape, self.seed, self.path, self.position)
+        adjustments = Adjustments(
+            params.repetition_penalty,
+            self.seen_token_ids,
+            params.frequency_penalty,
+            params.presence_penalty,
+            self.output_counts,
+            params.logit_bias,
+            self.banned_token_ids,
         )
+        return Choice(draw, self.bitmask, adjustments or NO_ADJUSTMENTS, self.wants_logprob, self.num_top_logprobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +94,7 @@ class Sampler:
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size
+        self._port = TokenSampler(vocab_size)
 
     def sample(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[SampledToken]:
         """One token a row; logits: [num_rows, vocab_size] float32, left as they are.
@@ -120,162 +113,16 @@ class Sampler:
             assert row.bitmask is None or tuple(row.bitmask.shape) == (mask_words(self.vocab_size),), (
                 f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(row.bitmask.shape)}"
             )
-        token_ids, best = best_tokens(logits)
-        _check_best(dict(enumerate(best)))
-        index = [i for i, row in enumerate(rows) if row.params.temperature > 0 or row.is_adjusted]
-        # What only a mask and noise stand between needs no logits of its own.
-        direct = [i for i in index if not rows[i].has_other_logits and not _is_filtered(rows[i])]
-        others = [i for i in index if rows[i].has_other_logits or _is_filtered(rows[i])]
-        other_rows = [rows[i] for i in others]
-        bests: dict[int, float] = {}
-        if direct:
-            chosen, best = choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[i])) for i in direct])
-            bests.update(zip(direct, best, strict=True))
-            for i, token_id in zip(direct, chosen, strict=True):
-                token_ids[i] = token_id
-        other_logits = logits[others]  # a copy
-        if any(row.is_adjusted for row in other_rows):
-            self._adjust(other_logits, other_rows)
-            bests.update(zip(others, other_logits.amax(dim=-1).tolist(), strict=True))
-        _check_best(bests)
-        for i, token_id in zip(others, self._sample_adjusted(other_logits, other_rows), strict=True):
-            token_ids[i] = token_id
-        masses = _log_masses(logits, rows, token_ids)
-        return [_report(logits[i], row, token_ids[i], masses.get(i)) for i, row in enumerate(rows)]
-
-    def _sample_adjusted(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[int]:
-        """The tokens of rows whose logits are as they are to be drawn from: [num_rows, vocab_size]."""
-        is_filtered = [_is_filtered(row) for row in rows]
-        token_ids = [0] * len(rows)
-        # Rows without filters stay clear of the sort that the others need.
-        for group in (
-            [i for i in range(len(rows)) if is_filtered[i]],
-            [i for i in range(len(rows)) if not is_filtered[i]],
-        ):
-            if not group:
-                continue
-            if is_filtered[group[0]]:
-                part = logits if len(group) == len(rows) else logits[group]
-                chosen: list[int] = draw_tokens(part, [_required_draw(rows[i]) for i in group]).tolist()
-            else:
-                chosen, _ = choose_tokens([Choice(logits[i], None, _draw(rows[i])) for i in group])
-            for i, token_id in zip(group, chosen, strict=True):
-                token_ids[i] = token_id
-        return token_ids
-
-    def _adjust(self, logits: Tensor, rows: Sequence[SampleRow]) -> None:
-        """Penalties, bias, masks and bans, in place."""
-        repeated = _Entries(self.vocab_size, "seen_token_ids")
-        counted = _Entries(self.vocab_size, "output_counts")
-        biased = _Entries(self.vocab_size, "logit_bias")
-        banned = _Entries(self.vocab_size, "banned_token_ids")
-        for i, row in enumerate(rows):
-            params = row.params
-            if params.repetition_penalty != 1 and row.seen_token_ids:
-                repeated.add(i, row.seen_token_ids, [params.repetition_penalty] * len(row.seen_token_ids))
-            if (params.frequency_penalty or params.presence_penalty) and row.output_counts:
-                amounts = [-n * params.frequency_penalty - params.presence_penalty for n in row.output_counts.values()]
-                counted.add(i, row.output_counts, amounts)
-            if params.logit_bias:
-                biased.add(i, params.logit_bias, params.logit_bias.values())
-            if row.banned_token_ids:
-                banned.add(i, row.banned_token_ids, [-torch.inf] * len(row.banned_token_ids))
-        if repeated:
-            apply_repetition_penalties(logits, *repeated.tensors(logits.device))
-        for entries in (counted, biased):
-            if entries:
-                add_to_logits(logits, *entries.tensors(logits.device))
-        self._apply_masks(logits, rows)
-        if banned:
-            flat_ids, minus_inf = banned.tensors(logits.device)
-            logits.view(-1)[flat_ids] = minus_inf
-
-    def _apply_masks(self, logits: Tensor, rows: Sequence[SampleRow]) -> None:
-        index, bitmasks = _bitmasks(rows, logits.device)
-        if not index:
-            return
-        if len(index) == len(rows):
-            apply_token_bitmask(logits, bitmasks)
-            return
-        part = logits[index]
-        apply_token_bitmask(part, bitmasks)
-        logits[index] = part
+        chosen = self._port.sample(logits, [row.choice() for row in rows])
+        _check_best(chosen)
+        return [SampledToken(each.token_id, each.logprob, each.top, each.log_mass) for each in chosen]
 
 
-class _Entries:
-    """Values for single tokens of single rows, gathered for one tensor operation."""
-
-    def __init__(self, vocab_size: int, name: str) -> None:
-        self._vocab_size = vocab_size
-        self._name = name
-        self._flat_ids: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
-        self._values: list[float] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._flat_ids)
-
-    def add(self, row_id: int, token_ids: Collection[int], values: Iterable[float]) -> None:
-        ids = np.fromiter(token_ids, dtype=np.int64, count=len(token_ids))
-        # An id outside would reach into a neighbour's row.
-        if ids.min() < 0 or ids.max() >= self._vocab_size:
-            wrong = [int(i) for i in ids if not 0 <= i < self._vocab_size]
-            raise ValueError(f"{self._name}: expected token ids in [0, {self._vocab_size}), got {wrong[:8]}")
-        self._flat_ids.append(ids + row_id * self._vocab_size)
-        self._values.extend(values)
-
-    def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """(row * vocab_size + token_id as int64, values as float32), each [num_entries]."""
-        flat_ids = torch.from_numpy(np.concatenate(self._flat_ids)).to(device)
-        return flat_ids, torch.tensor(self._values, dtype=torch.float32, device=device)
-
-
-def _required_draw(row: SampleRow) -> Draw:
-    params = row.params
-    return Draw(params.temperature, params.top_k, params.top_p, params.min_p, row.seed, row.path, row.position)
-
-
-def _draw(row: SampleRow) -> Draw | None:
-    """None: the most likely token."""
-    return _required_draw(row) if row.params.temperature > 0 else None
-
-
-def _is_filtered(row: SampleRow) -> bool:
-    draw = _draw(row)
-    return draw is not None and draw.is_filtered
-
-
-def _check_best(best: Mapping[int, float]) -> None:
-    """Raise for rows whose largest logit, by the caller's index, is no finite number."""
-    invalid = sorted(i for i, value in best.items() if not value < torch.inf)
+def _check_best(chosen: Sequence[Chosen]) -> None:
+    """Raise for rows whose largest logit is no finite number."""
+    invalid = [i for i, each in enumerate(chosen) if not each.best < torch.inf]
     if invalid:
         raise InvalidLogits(invalid)
-    forbidden = sorted(i for i, value in best.items() if value == -torch.inf)
+    forbidden = [i for i, each in enumerate(chosen) if each.best == -torch.inf]
     if forbidden:
         raise NoTokenAllowed(forbidden)
-
-
-def _bitmasks(rows: Sequence[SampleRow], device: torch.device) -> tuple[list[int], Tensor]:
-    """The rows that have a bitmask, and their masks: [num_masked, mask_words] int32."""
-    masked = [(i, row.bitmask) for i, row in enumerate(rows) if row.bitmask is not None]
-    if not masked:
-        return [], torch.zeros((0, 0), dtype=torch.int32, device=device)
-    return [i for i, _ in masked], torch.stack([bitmask for _, bitmask in masked]).to(device)
-
-
-def _log_masses(logits: Tensor, rows: Sequence[SampleRow], token_ids: Sequence[int]) -> dict[int, float]:
-    """What the masks leave of the raw model's probability, by row."""
-    index, bitmasks = _bitmasks(rows, logits.device)
-    if not index:
-        return {}
-    masses = log_allowed_masses(logits, index, bitmasks, [token_ids[i] for i in index])
-    return dict(zip(index, masses, strict=True))
-
-
-def _report(raw_logits: Tensor, row: SampleRow, token_id: int, log_mass: float | None) -> SampledToken:
-    if not row.wants_logprob and row.num_top_logprobs == 0:
-        return SampledToken(token_id, None, (), log_mass)
-    logprobs = log_probabilities(raw_logits)
-    logprob = float(logprobs[token_id]) if row.wants_logprob else None
-    top_ids = top_tokens(raw_logits, row.num_top_logprobs)
-    top = tuple(zip(top_ids.tolist(), logprobs[top_ids].tolist(), strict=True))
-    return SampledToken(token_id, logprob, top, log_mass)

@@ -1,5 +1,13 @@
-"""Sampling on a CUDA device: mask, penalties, bias, temperature, filters, noise and choice, without a sort.
+"""Sampling on a CUDA device: mask, penalties, bias, temperature, filters, noise, choice and report, without a sort.
 
+    scan_chunk    adjusts the logits, masks them, finds the chunk's best             (all rows)
+    count_chunk   adds up how many tokens, of what weight, lie how far behind        (rows with top-k or top-p)
+    search_chunk  the chunk's winner with noise; or lists who may pass the filters   (rows with a temperature)
+    choose_token  filters what was listed, exactly; draws; reports                   (all rows)
+
+A phase reads what all chunks of the row wrote in the one before. Scores are -distance, and
+distance = (best - logit) / temperature in float64, as in the twin `kernels.sampling.draw_tokens`; everything that
+decides between tokens is either that, an integer, or an estimate with a margin behind which the exact number is taken.
 With many rows a program takes a row from end to end, in one launch; with few the phases are launches of their own, so
 that a row's chunks spread over the device. Which of the two it is changes no bit: the chunks, and the order in which
 their parts are merged, are the same.
@@ -16,9 +24,12 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..token_bitmask import mask_words
 from .aot_case import AotCase
-from .sample_phases import NUM_BINS, NUM_FIELDS, choose_token, count_chunk, scan_chunk, search_chunk
+from .sample_choose import choose_token
+from .sample_filters import count_chunk
+from .sample_row import MASK, NUM_BINS, NUM_FIELDS
+from .sample_scan import scan_chunk
+from .sample_search import search_chunk
 from .sample_table import SampleTable
 
 _BLOCK = 2048
@@ -35,24 +46,51 @@ _ALL, _SCAN, _COUNT, _SEARCH, _CHOOSE = range(5)
 
 @dataclass(frozen=True)
 class SampledRows:
-    """What was chosen, on the device."""
+    """What was chosen, in one tensor, which one copy brings to the host."""
 
-    token_ids: Tensor  # [num_rows] int64; a token of the vocabulary even where `best` says that there is none
-    best: Tensor  # [num_rows] float32, largest adjusted logit; +inf: a NaN or +inf is there; -inf: none is allowed
-    log_mass: Tensor  # [num_rows, 2] float64: log-probability of the token, and of all that the mask allows, in the
-    # raw logits at temperature 1; left as it was unless asked for
+    lines: Tensor  # [num_rows, 4 + 2 * num_top] int64: the fields below, reals as the bits of a float64
+
+    @property
+    def token_ids(self) -> Tensor:
+        """[num_rows] int64; a token of the vocabulary even where `best` says that there is none."""
+        return self.lines[:, 0]
+
+    @property
+    def best(self) -> Tensor:
+        """[num_rows] float64, largest adjusted logit; +inf: a NaN or +inf is there; -inf: nothing is allowed."""
+        return self.lines.view(torch.float64)[:, 1]
+
+    @property
+    def log_mass(self) -> Tensor:
+        """[num_rows, 2] float64: log-probability of the token, and of all that the mask allows, in the logits as they
+        came; means nothing where no row of the table wants a report."""
+        return self.lines.view(torch.float64)[:, 2:4]
+
+    @property
+    def top_ids(self) -> Tensor:
+        """[num_rows, num_top] int64, most likely first; of each row as many as it wants mean something."""
+        return self.lines[:, 4::2]
+
+    @property
+    def top_logprobs(self) -> Tensor:
+        """[num_rows, num_top] float64, of `top_ids`."""
+        return self.lines.view(torch.float64)[:, 5::2]
+
+    def to_host(self) -> "SampledRows":
+        """Wait for the device, and copy everything."""
+        return SampledRows(self.lines.cpu())
 
 
 class SampleWorkspace:
     """What the phases hand on; made once for the largest batch, and used by one call after another of a stream."""
 
-    def __init__(self, max_num_rows: int, vocab_size: int, device: torch.device, block: int = _BLOCK) -> None:
-        """`block`: tokens of a chunk, a power of two >= 16."""
+    def __init__(self, max_num_rows: int, vocab_size: int, device: torch.device, block: int | None = None) -> None:
+        """`block`: tokens of a chunk, a power of two >= 16; None: as many as are fast."""
         assert vocab_size >= 2, f"SampleWorkspace: expected at least two tokens, got {vocab_size}"
         self.max_num_rows = max_num_rows
         self.vocab_size = vocab_size
-        self.block = block
-        self.num_chunks = triton.cdiv(vocab_size, block)
+        self.block = block or _BLOCK
+        self.num_chunks = triton.cdiv(vocab_size, self.block)
 
         def empty(width: int, dtype: torch.dtype) -> Tensor:
             return torch.empty((max_num_rows, width), dtype=dtype, device=device)
@@ -67,8 +105,8 @@ class SampleWorkspace:
         self.list_len = empty(1, torch.int32)
 
 
-# How many entries there are changes from step to step, and must not mean another compilation.
-@triton.jit(do_not_specialize=["num_entries"])
+# How many entries there are and how much is reported changes from step to step: that must not mean to compile again.
+@triton.jit(do_not_specialize=["num_entries", "out_stride"])
 def sample_kernel(
     logits,
     logits_stride,
@@ -87,13 +125,12 @@ def sample_kernel(
     counts,
     list_ids,
     list_len,
-    out_token,
-    out_best,
-    out_mass,
+    out,
+    out_stride,
     vocab_size,
     num_chunks,
     PHASE: tl.constexpr,
-    WANTS_MASS: tl.constexpr,
+    HAS_REPORT: tl.constexpr,
     BLOCK: tl.constexpr,
     CHUNKS: tl.constexpr,
     LIST_BLOCK: tl.constexpr,
@@ -101,8 +138,9 @@ def sample_kernel(
     """One phase (1 to 4) of one chunk of a row, or (0) all of a row."""
     row = tl.program_id(0).to(tl.int64)
     logits += row * logits_stride
-    bitmask += row * bitmask_stride
     table += row * NUM_FIELDS
+    bitmask += tl.maximum(tl.load(table + MASK) - 1, 0) * bitmask_stride
+    out += row * out_stride
     part_best += row * num_chunks
     part_best_id += row * num_chunks
     part_mass += row * 4 * num_chunks
@@ -118,7 +156,7 @@ def sample_kernel(
         for chunk in range(first, end):
             scan_chunk(
                 logits, bitmask, entry_ids, entry_values, saved, num_entries, table, part_best, part_best_id,
-                part_mass, counts, list_len, vocab_size, num_chunks, chunk, WANTS_MASS, BLOCK,
+                part_mass, counts, list_len, vocab_size, num_chunks, chunk, HAS_REPORT, BLOCK,
             )  # fmt: skip
     if PHASE == 0:
         tl.debug_barrier()
@@ -140,30 +178,23 @@ def sample_kernel(
     if PHASE == 0 or PHASE == 4:
         choose_token(
             logits, bitmask, entry_ids, saved, table, part_best, part_best_id, part_mass, part_weight, part_winner,
-            list_ids, list_len, out_token + row, out_best + row, out_mass + 2 * row, vocab_size, num_chunks,
-            WANTS_MASS, CHUNKS, LIST_BLOCK,
+            list_ids, list_len, out, vocab_size, num_chunks, HAS_REPORT, BLOCK, CHUNKS, LIST_BLOCK,
         )  # fmt: skip
 
 
 def sample_rows(
-    logits: Tensor,
-    bitmask: Tensor | None,
-    table: SampleTable,
-    workspace: SampleWorkspace,
-    wants_mass: bool = False,
-    is_fused: bool | None = None,
+    logits: Tensor, table: SampleTable, workspace: SampleWorkspace, is_fused: bool | None = None
 ) -> SampledRows:
     """The token of each row, without waiting for the device; see `runtime.sampler.Sampler` for the order of things.
 
     logits: [num_rows, vocab_size] float32, the last dimension contiguous; changed while this runs, and put back.
-    bitmask: [num_rows, mask_words] int32; rows whose table says so have a mask.
     is_fused: one launch or one for each phase; None: by the number of rows.
 
-    The tokens are those of the twins (`apply_repetition_penalties`, `add_to_logits`, `apply_token_bitmask`,
-    `draw_tokens`, `greedy_tokens`) to the last one, given the same float64 exp and log. Between a device and a CPU
-    these may differ in the last of 53 bits: then a noise may be one float32 step off (about one in 10**8 tokens), and
-    a token on the very edge of top-p or min-p may fall on the other side. The log-masses are made of float32
-    exponentials: within 1e-5 of the twin's, and the same in any batch.
+    The tokens are those of the twins (`LogitEntries.apply`, `apply_token_bitmask`, `draw_tokens`, `greedy_tokens`) to
+    the last one, given the same float64 exp and log. Between a device and a CPU these may differ in the last of 53
+    bits: then a noise may be one float32 step off (about one in 10**8 tokens), and a token on the very edge of top-p or
+    min-p may fall on the other side. Log-probabilities and log-masses are made of float32 exponentials: within 1e-5 of
+    the twin's, and the same in any batch.
     """
     num_rows, vocab_size = logits.shape
     assert logits.dtype == torch.float32, f"sample_rows: expected float32 logits, got {logits.dtype}"
@@ -175,35 +206,21 @@ def sample_rows(
     assert num_rows <= workspace.max_num_rows, (
         f"sample_rows: expected at most {workspace.max_num_rows} rows, got {num_rows}; make a larger workspace"
     )
-    if bitmask is None:
-        assert not table.has_mask, "sample_rows: expected a bitmask, since rows of the table have one, got None"
-        bitmask = workspace.part_best_id  # a pointer of its type, which is not followed
-    else:
-        expected = (num_rows, mask_words(vocab_size))
-        assert tuple(bitmask.shape) == expected, f"sample_rows: expected masks {expected}, got {tuple(bitmask.shape)}"
-        assert bitmask.dtype == torch.int32, f"sample_rows: expected int32 masks, got {bitmask.dtype}"
-        assert bitmask.stride(1) == 1, f"sample_rows: expected contiguous masks, got strides {bitmask.stride()}"
-    device = logits.device
-    out = SampledRows(
-        torch.empty(num_rows, dtype=torch.int64, device=device),
-        torch.empty(num_rows, dtype=torch.float32, device=device),
-        torch.empty((num_rows, 2), dtype=torch.float64, device=device),
-    )
+    out = SampledRows(torch.empty((num_rows, 4 + 2 * table.num_top), dtype=torch.int64, device=logits.device))
     if num_rows == 0:
         return out
     num_entries = table.entry_ids.shape[0]
-    saved = torch.empty(max(num_entries, 1), dtype=torch.float32, device=device)
+    saved = torch.empty(max(num_entries, 1), dtype=torch.float32, device=logits.device)
     num_chunks = workspace.num_chunks
     for phase in _phases(num_rows >= _MIN_FUSED_ROWS if is_fused is None else is_fused, table):
         grid = (num_rows,) if phase in (_ALL, _CHOOSE) else (num_rows, num_chunks)
         sample_kernel[grid](
-            logits, logits.stride(0), bitmask, bitmask.stride(0), table.entry_ids, table.entry_values, saved,
-            num_entries, table.rows, workspace.part_best, workspace.part_best_id, workspace.part_mass,
+            logits, logits.stride(0), table.bitmasks, table.bitmasks.stride(0), table.entry_ids, table.entry_values,
+            saved, num_entries, table.rows, workspace.part_best, workspace.part_best_id, workspace.part_mass,
             workspace.part_weight, workspace.part_winner, workspace.counts, workspace.list_ids, workspace.list_len,
-            out.token_ids, out.best, out.log_mass, vocab_size, num_chunks,
-            PHASE=phase, WANTS_MASS=wants_mass, BLOCK=workspace.block,
-            CHUNKS=triton.next_power_of_2(num_chunks), LIST_BLOCK=min(_LIST_BLOCK, workspace.block),
-            num_warps=_NUM_WARPS, **_OPTIONS,
+            out.lines, out.lines.stride(0), vocab_size, num_chunks, PHASE=phase, HAS_REPORT=table.has_report,
+            BLOCK=workspace.block, CHUNKS=triton.next_power_of_2(num_chunks),
+            LIST_BLOCK=min(_LIST_BLOCK, workspace.block), num_warps=_NUM_WARPS, **_OPTIONS,
         )  # fmt: skip
     return out
 
@@ -220,15 +237,15 @@ _SIGNATURE = {
     "logits": "*fp32", "logits_stride": "i32", "bitmask": "*i32", "bitmask_stride": "i32", "entry_ids": "*i32",
     "entry_values": "*fp32", "saved": "*fp32", "num_entries": "i32", "table": "*i64", "part_best": "*fp32",
     "part_best_id": "*i32", "part_mass": "*fp32", "part_weight": "*i64", "part_winner": "*i32", "counts": "*i32",
-    "list_ids": "*i32", "list_len": "*i32", "out_token": "*i64", "out_best": "*fp32", "out_mass": "*fp64",
-    "vocab_size": "i32", "num_chunks": "i32",
+    "list_ids": "*i32", "list_len": "*i32", "out": "*i64", "out_stride": "i32", "vocab_size": "i32",
+    "num_chunks": "i32",
 }  # fmt: skip
 
 
-def _aot_case(name: str, phase: int) -> AotCase:
+def _aot_case(name: str, phase: int, has_report: bool = True) -> AotCase:
     constants: dict[str, Any] = {
         "PHASE": phase,
-        "WANTS_MASS": True,
+        "HAS_REPORT": has_report,
         "BLOCK": _BLOCK,
         "CHUNKS": 64,
         "LIST_BLOCK": _LIST_BLOCK,
@@ -240,8 +257,10 @@ def _aot_case(name: str, phase: int) -> AotCase:
 
 AOT_CASES = (
     _aot_case("whole row", _ALL),
+    _aot_case("whole row, no report", _ALL, has_report=False),
     _aot_case("scan", _SCAN),
     _aot_case("count", _COUNT),
     _aot_case("search", _SEARCH),
     _aot_case("choose", _CHOOSE),
+    _aot_case("choose, no report", _CHOOSE, has_report=False),
 )

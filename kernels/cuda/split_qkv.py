@@ -13,11 +13,10 @@ from torch import Tensor
 
 from .aot_case import AotCase
 from .rotary import check_turns, turned
-from .rounding import rounded
+from .rounding import e4m3_bits, rounded
 from .store_kv import check_cells
 
 _HEADS = 4
-_NUM_WARPS = 2
 
 
 @triton.jit
@@ -58,11 +57,14 @@ def split_qkv_kernel(
     narrow = rounded(tl.where(is_rotated, out, values), dtype)
     is_query = is_inside & (head < num_heads)[:, None]
     tl.store(q_out + token * num_heads * head_dim + place, narrow, mask=is_query)
+    stored = narrow
+    if k_cache.dtype.element_ty == tl.uint8:
+        stored = e4m3_bits(narrow.to(tl.float32))
     cell = tl.load(slots + token) * num_kv_heads * head_dim
     is_key = is_rotated & (head >= num_heads)[:, None]
-    tl.store(k_cache + cell + place - num_heads * head_dim, narrow, mask=is_key)
+    tl.store(k_cache + cell + place - num_heads * head_dim, stored, mask=is_key)
     is_value = is_inside & (head >= num_rotated)[:, None]
-    tl.store(v_cache + cell + place - num_rotated * head_dim, narrow, mask=is_value)
+    tl.store(v_cache + cell + place - num_rotated * head_dim, stored, mask=is_value)
 
 
 def split_qkv(
@@ -76,7 +78,7 @@ def split_qkv(
     slots: Tensor,
 ) -> Tensor:
     """See the twin. qkv: [num_tokens, (num_heads + 2 * num_kv_heads) * head_dim], rows contiguous, in the dtype of the
-    caches, which are contiguous."""
+    caches, which are contiguous, or of any where they are fp8."""
     num_tokens = qkv.shape[0]
     num_kv_heads, head_dim = k_cache.shape[2:]
     num_all = num_heads + 2 * num_kv_heads
@@ -84,7 +86,10 @@ def split_qkv(
         f"split_qkv: expected {num_all} heads of {head_dim} channels, got {qkv.shape[1]} channels"
     )
     assert qkv.stride(1) == 1, f"split_qkv: expected contiguous rows, got strides {qkv.stride()}"
-    assert qkv.dtype == k_cache.dtype, f"split_qkv: expected the dtype of the cache {k_cache.dtype}, got {qkv.dtype}"
+    is_fp8 = k_cache.dtype == torch.float8_e4m3fn
+    assert is_fp8 or qkv.dtype == k_cache.dtype, (
+        f"split_qkv: expected the dtype of the cache {k_cache.dtype}, got {qkv.dtype}"
+    )
     check_turns("split_qkv", turns, num_tokens, head_dim)
     check_cells("split_qkv", k_cache, v_cache, slots, num_tokens)
     if qk_norm is not None:
@@ -96,11 +101,17 @@ def split_qkv(
     if num_tokens > 0:
         split_qkv_kernel[(num_tokens, triton.cdiv(num_all, _HEADS))](
             qkv, qkv.stride(0), torch.view_as_real(turns), qkv if qk_norm is None else qk_norm, eps, slots, q,
-            k_cache, v_cache, num_heads, num_kv_heads, head_dim,
+            k_cache.view(torch.uint8) if is_fp8 else k_cache, v_cache.view(torch.uint8) if is_fp8 else v_cache,
+            num_heads, num_kv_heads, head_dim,
             HAS_NORM=qk_norm is not None, HEADS=_HEADS, BLOCK_DIM=triton.next_power_of_2(head_dim),
-            num_warps=_NUM_WARPS,
+            num_warps=_num_warps(head_dim, is_fp8),
         )  # fmt: skip
     return q
+
+
+def _num_warps(head_dim: int, is_fp8: bool) -> int:
+    """Rounding to fp8 takes registers, which two warps do not have for so many channels."""
+    return 4 if is_fp8 and head_dim > 128 else 2
 
 
 _SIGNATURE = {
@@ -110,13 +121,15 @@ _SIGNATURE = {
 }  # fmt: skip
 AOT_CASES = tuple(
     AotCase(
-        f"split qkv {dim}{' with norm' if has_norm else ''}",
+        f"split qkv {dim}{' with norm' if has_norm else ''}{' to fp8' if cell == '*u8' else ''}",
         split_qkv_kernel,
-        _SIGNATURE,
+        {**_SIGNATURE, "k_cache": cell, "v_cache": cell},
         {"HAS_NORM": has_norm, "HEADS": _HEADS, "BLOCK_DIM": dim},
-        _NUM_WARPS,
+        _num_warps(dim, cell == "*u8"),
         3,
     )
-    for dim in (64, 128, 256)
-    for has_norm in (False, True)
+    for dim, has_norm, cell in (
+        *((dim, has_norm, "*bf16") for dim in (64, 128, 256) for has_norm in (False, True)),
+        *((dim, False, "*u8") for dim in (64, 128, 256)),
+    )
 )

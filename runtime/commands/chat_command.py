@@ -39,6 +39,8 @@ def chat(options: argparse.Namespace, out: Console) -> int:
     """
     if options.url is not None and options.model is not None:
         raise UsageError("--url, --model: expected one of them; a server has its model")
+    if options.url is not None and options.quantization is not None:
+        raise UsageError("--url, --quantization: expected one of them; a server says how its model is held")
     from .chat_source import EngineChat, ServerChat  # brings an HTTP client along
 
     if options.url is not None:

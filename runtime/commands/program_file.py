@@ -6,9 +6,10 @@ import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ...grammar.errors import GrammarError
+from ...kernels.quantization import Quantization
 from ...lang.errors import PalmetteError
 from ...lang.program import Function
 from ..errors import EngineError
@@ -39,9 +40,14 @@ def add_program_arguments(parser: CommandParser) -> None:
 
 
 def add_model_argument(parser: CommandParser) -> None:
-    """Which model runs it."""
+    """Which model runs it, and how it is held."""
     parser.add_argument(
         "--model", metavar="FOLDER", help="a Hugging Face model folder (default: sprig, the embedded model)"
+    )
+    parser.add_argument(
+        "--quantization",
+        choices=get_args(Quantization),
+        help="what its weights are rounded to when loaded (default: they are not)",
     )
 
 
@@ -49,7 +55,7 @@ def open_engine(options: argparse.Namespace) -> "Engine":
     """An engine with the model that was asked for."""
     from ..embedded import Engine  # brings torch along, which `plan` and `--help` do without
 
-    return Engine(options.model)
+    return Engine(options.model, quantization=options.quantization)
 
 
 def file_of(options: argparse.Namespace) -> str:

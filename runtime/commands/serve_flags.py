@@ -5,12 +5,13 @@ from typing import get_args
 from ...kernels.attention_backends.backend_name import BACKEND_NAMES
 from ...kernels.quantization import Quantization
 from ..cache.eviction_policy import EvictionPolicyName
-from ..config import PolicyName
+from ..config import KVCacheDtype, PolicyName
 from .flag import Flag
 
 _POLICIES: tuple[str, ...] = get_args(PolicyName)
 _EVICTIONS: tuple[str, ...] = get_args(EvictionPolicyName)
 _QUANTIZATIONS: tuple[str, ...] = get_args(Quantization)
+_KV_CACHE_DTYPES: tuple[str, ...] = get_args(KVCacheDtype)
 _DTYPES = ("auto", "float32", "bfloat16", "float16")
 _LEVELS = ("critical", "error", "warning", "info", "debug")
 
@@ -62,6 +63,7 @@ FLAGS: tuple[Flag, ...] = (
         "what goes when memory is short",
         choices=_EVICTIONS,
     ),
+    Flag("kv-cache-dtype", "kv_cache_dtype", "memory", "what keys and values are kept as", choices=_KV_CACHE_DTYPES),
     Flag("chunked-prefill-size", "chunked_prefill_size", "scheduling", "most that one pass computes", "tokens"),
     Flag("max-running-requests", "max_running_requests", "scheduling", "rows at work at the same time"),
     Flag("schedule-policy", "schedule_policy", "scheduling", "order in which requests are let in", choices=_POLICIES),

@@ -33,7 +33,7 @@ class DecoderLayer:
         self, hidden: Tensor, turns: Tensor, slots: Tensor, plan: AttentionPlan, k_cache: Tensor, v_cache: Tensor
     ) -> Tensor:
         """hidden: [num_tokens, hidden_size], returned changed; the other arguments as in `AttentionLayer.forward`."""
-        if self.fused is not None:
+        if self.fused is not None and k_cache.dtype == hidden.dtype:
             q = self.fused.before_attention(hidden, turns, slots, k_cache, v_cache)
             attended = attention(q, k_cache, v_cache, plan, self.attention.head_dim**-0.5)
             return self.fused.after_attention(hidden, attended)
@@ -81,9 +81,9 @@ class Decoder:
         """Where the weights are, and the batch and the pool must be."""
         return self._embedding.device
 
-    def kv_layout(self) -> KVLayout:
-        """The pool this model needs."""
-        return KVLayout(self.config.num_layers, self.config.num_kv_heads, self.config.head_dim, self.dtype)
+    def kv_layout(self, dtype: torch.dtype | None = None) -> KVLayout:
+        """The pool this model needs, with cells of `dtype`: its own (None), or float8_e4m3fn."""
+        return KVLayout(self.config.num_layers, self.config.num_kv_heads, self.config.head_dim, dtype or self.dtype)
 
     @torch.inference_mode()
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 from palmette.lang.plan import Plan
 from palmette.lang.traces.record import Record
 from palmette.runtime.cli import main
+from palmette.runtime.errors import InvalidOption
 
 PROGRAM = """
 import palmette as pm
@@ -102,6 +103,21 @@ def test_run_trace_and_replay(file: Path, tmp_path: Path, capsys: pytest.Capture
     assert main(["replay", str(lines)]) == 1
     assert "programs.py" in (out := capsys.readouterr().out)
     assert "expected" in out
+
+
+@pytest.mark.parametrize("quantization", ["int8", "fp8"])
+def test_weights_are_rounded_where_asked_to(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], quantization: str
+) -> None:
+    def refuse(model_path: str | None, **options: object) -> None:
+        raise InvalidOption(f"made with {model_path}, {options}")
+
+    monkeypatch.setattr("palmette.runtime.embedded.Engine", refuse)
+    for command in (["run", f"{file}:ask", "--arg", "question=a"], ["chat", "--once", "Hi"]):
+        assert main([*command, "--quantization", quantization]) != 0
+        assert f"made with None, {{'quantization': '{quantization}'}}" in capsys.readouterr().err
+    assert main(["chat", "--once", "Hi", "--quantization", "int3"]) == 2
+    assert "invalid choice: 'int3'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

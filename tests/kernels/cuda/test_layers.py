@@ -88,6 +88,29 @@ def test_split_qkv(dtype: torch.dtype, has_norm: bool) -> None:
         assert_near(cache, twin)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_split_qkv_into_fp8_cells(dtype: torch.dtype) -> None:
+    """Values pass by norm and rotation: every bfloat16 within fp8's range, and some beyond, becomes PyTorch's."""
+    every = torch.arange(2**16, dtype=torch.int32).to(torch.int16).view(torch.bfloat16).float()
+    within = every[(every.abs() >= 2**-11) & (every.abs() < 512)]  # 20 exponents: 20 * 256 numbers
+    edges = torch.tensor([0.0, -0.0, 1e-30, 6e4, -6e4, 1000.0]).repeat(43)[:256]
+    odd = torch.randn(256, generator=torch.Generator().manual_seed(0)) / 40
+    values = torch.cat((within, edges, odd)).to(dtype)
+    num_tokens = len(values) // 256
+    qkv = randn(num_tokens, 3 * 256, dtype=dtype)
+    qkv[:, 512:] = values.view(num_tokens, 256)
+    turns, slots = turns_of(num_tokens, 256), torch.randperm(num_tokens)
+    cells = [torch.zeros(num_tokens, 1, 1, 256).to(torch.float8_e4m3fn) for _ in range(4)]
+    on_device = [cache.to(DEVICE) for cache in cells[:2]]
+    q = split_qkv_cuda.split_qkv(qkv, 1, turns.to(DEVICE), None, 1e-6, *on_device, slots.to(DEVICE))
+    expected = split_qkv.split_qkv(qkv.cpu(), 1, turns, None, 1e-6, cells[2], cells[3], slots)
+    assert_near(q, expected)
+    assert torch.equal(on_device[1].cpu().view(torch.uint8), cells[3].view(torch.uint8))
+    off = on_device[0].cpu().float() - cells[2].float()
+    assert (off != 0).float().mean() < 0.01, "a turned key may be rounded the other way"
+    assert (off.abs() <= cells[2].float().abs() / 7 + 2**-9).all()
+
+
 def test_the_bits_of_a_row_do_not_depend_on_its_neighbours() -> None:
     x, weight = randn(5, 96), randn(96)
     assert torch.equal(

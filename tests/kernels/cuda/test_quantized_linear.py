@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from palmette.kernels.cuda.quantized_linear import quantized_linear
+from palmette.kernels.quantization import Quantization
 from palmette.kernels.quantized_linear import quantized_linear as twin
-from palmette.kernels.quantized_weight import QuantizedWeight, WeightFormat, quantize_weight
+from palmette.kernels.quantized_weight import QuantizedWeight, quantize_weight
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -18,23 +19,23 @@ def on_device(weight: QuantizedWeight) -> QuantizedWeight:
     return QuantizedWeight(weight.values.to(DEVICE), weight.scales.to(DEVICE), weight.block_out, weight.block_in)
 
 
-@pytest.mark.parametrize("weight_format", ["int8", "fp8"])
+@pytest.mark.parametrize("quantization", ["int8", "fp8"])
 @pytest.mark.parametrize(("block_out", "block_in"), [(1, None), (1, 64), (32, 128)])
-def test_rounding_stays_within_its_step(weight_format: WeightFormat, block_out: int, block_in: int | None) -> None:
+def test_rounding_stays_within_its_step(quantization: Quantization, block_out: int, block_in: int | None) -> None:
     weight = randn(70, 200)
     weight[3] = 0
-    rounded = quantize_weight(weight, weight_format, block_out, block_in)
+    rounded = quantize_weight(weight, quantization, block_out, block_in)
     spread = rounded.scales.repeat_interleave(block_out, 0)[:70].repeat_interleave(rounded.block_in, 1)[:, :200]
     # Half a step: of 1 for integers; of 1/8 of the value, and at least of 2**-9, for e4m3.
-    step = spread if weight_format == "int8" else torch.maximum(weight.abs() / 8, spread * 2**-9)
+    step = spread if quantization == "int8" else torch.maximum(weight.abs() / 8, spread * 2**-9)
     assert ((rounded.dequantized() - weight).abs() <= step * 0.501).all()
 
 
-@pytest.mark.parametrize("weight_format", ["int8", "fp8"])
+@pytest.mark.parametrize("quantization", ["int8", "fp8"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("block_out", "block_in"), [(1, None), (32, 128)])
-def test_equals_the_twin(weight_format: WeightFormat, dtype: torch.dtype, block_out: int, block_in: int | None) -> None:
-    weight = quantize_weight(randn(70, 300), weight_format, block_out, block_in)
+def test_equals_the_twin(quantization: Quantization, dtype: torch.dtype, block_out: int, block_in: int | None) -> None:
+    weight = quantize_weight(randn(70, 300), quantization, block_out, block_in)
     x, bias, residual = randn(3, 300).to(dtype), randn(70).to(dtype), randn(3, 70).to(dtype)
     out = quantized_linear(x.to(DEVICE), on_device(weight), bias.to(DEVICE), residual.to(DEVICE)).cpu()
     tolerance = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 2e-2}
@@ -70,10 +71,10 @@ def test_what_is_refused() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("weight_format", ["int8", "fp8"])
+@pytest.mark.parametrize("quantization", ["int8", "fp8"])
 @pytest.mark.parametrize("num_tokens", [1, 64, 500])
-def test_real_sizes_on_a_device(weight_format: WeightFormat, num_tokens: int) -> None:
-    weight = quantize_weight(randn(6144, 4096), weight_format)
+def test_real_sizes_on_a_device(quantization: Quantization, num_tokens: int) -> None:
+    weight = quantize_weight(randn(6144, 4096), quantization)
     x = randn(num_tokens, 4096).bfloat16()
     out = quantized_linear(x.cuda(), on_device(weight), out_dtype=torch.float32).cpu()
     torch.testing.assert_close(out, twin(x, weight, out_dtype=torch.float32), rtol=1e-3, atol=1e-2)

@@ -122,3 +122,5 @@ def test_where_no_server_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no server answers" in capsys.readouterr().err
     assert main(["chat", "--url", "http://127.0.0.1:9", "--model", "x"]) == 2
     assert "expected one of them" in capsys.readouterr().err
+    assert main(["chat", "--url", "http://127.0.0.1:9", "--quantization", "int8"]) == 2
+    assert "a server says how its model is held" in capsys.readouterr().err

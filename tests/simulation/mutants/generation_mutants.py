@@ -6,6 +6,8 @@ _GEN = "runtime/operations/gen.py"
 _SCORING = "runtime/operations/scoring.py"
 _STARTER = "runtime/operations/starter.py"
 _SAMPLER = "runtime/sampler.py"
+_HOST_SAMPLING = "kernels/host_sampling.py"
+_ENTRIES = "kernels/logit_entries.py"
 
 GENERATION_MUTANTS = (
     Mutation(
@@ -117,51 +119,52 @@ GENERATION_MUTANTS = (
     Mutation(
         "penalties-of-neighbour",
         "The counts that a row is penalised for are applied to the next row.",
-        _SAMPLER,
-        "counted.add(i, row.output_counts, amounts)",
-        "counted.add((i + 1) % len(rows), row.output_counts, amounts)",
+        _ENTRIES,
+        'self._add(row, _COUNTED, "output_counts", each.output_counts, amounts)',
+        'self._add((row + 1) % self._num_rows, _COUNTED, "output_counts", each.output_counts, amounts)',
     ),
     Mutation(
         "bias-lost",
         "The bias of logits is read and not used.",
-        _SAMPLER,
-        "biased.add(i, params.logit_bias, params.logit_bias.values())",
-        "biased.add(i, params.logit_bias, [0.0] * len(params.logit_bias))",
+        _ENTRIES,
+        'self._add(row, _BIASED, "logit_bias", each.logit_bias, biases)',
+        'self._add(row, _BIASED, "logit_bias", each.logit_bias, biases * 0)',
     ),
     Mutation(
         "mask-of-neighbour",
-        "Rows of a batch that are constrained have each other's masks.",
-        _SAMPLER,
-        "torch.stack([bitmask for _, bitmask in masked]).to(device)",
-        "torch.stack([bitmask for _, bitmask in reversed(masked)]).to(device)",
+        "Rows of a batch that are constrained and filtered have each other's masks.",
+        _HOST_SAMPLING,
+        "torch.stack([mask for i in masked if (mask := choices[i].bitmask) is not None])",
+        "torch.stack([mask for i in reversed(masked) if (mask := choices[i].bitmask) is not None])",
     ),
     Mutation(
         "mask-lost-in-mixed-batch",
         "Masks have no effect where a row of the batch has none.",
-        _SAMPLER,
-        "        logits[index] = part\n",
-        "",
+        _HOST_SAMPLING,
+        "_Pick(source, choice.bitmask, choice.draw) for source",
+        "_Pick(source, choice.bitmask if all(each.bitmask is not None for each in choices) else None, choice.draw) "
+        "for source",
     ),
     Mutation(
         "bans-lost-under-mask",
         "A token that is banned may be drawn where the row has a mask.",
         _SAMPLER,
-        "if row.banned_token_ids:",
-        "if row.banned_token_ids and row.bitmask is None:",
+        "            self.banned_token_ids,\n",
+        "            self.banned_token_ids if self.bitmask is None else (),\n",
     ),
     Mutation(
         "draw-from-wrong-group",
-        "Rows that are drawn in a group of their own are drawn from the logits of the first rows of the batch.",
-        _SAMPLER,
-        "part = logits if len(group) == len(rows) else logits[group]",
-        "part = logits[: len(group)]",
+        "Rows that are filtered are drawn from the logits of the first rows of the batch.",
+        _HOST_SAMPLING,
+        "part = logits if is_whole else torch.stack([sources[i] for i in draws])",
+        "part = logits if is_whole else torch.stack(sources[: len(draws)])",
     ),
     Mutation(
         "draw-of-neighbour",
-        "All rows that need no logits of their own are drawn with the noise of the first.",
-        _SAMPLER,
-        "choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[i])) for i in direct])",
-        "choose_tokens([Choice(logits[i], rows[i].bitmask, _draw(rows[direct[0]])) for i in direct])",
+        "All rows of a batch that are not filtered are drawn with the noise of the first.",
+        _HOST_SAMPLING,
+        "_Pick(source, choice.bitmask, choice.draw) for source",
+        "_Pick(source, choice.bitmask, choice.draw and choices[0].draw) for source",
     ),
     Mutation(
         "matcher-shared",
