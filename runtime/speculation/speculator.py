@@ -52,9 +52,13 @@ class _Pass:
     num_asked: int
     """Texts for which somebody guessed."""
     num_rows: int
+    num_tokens: int = 0
+    """That it computes without guesses."""
+    start: float = 0.0
     num_nodes: int = 0
     num_right: int = 0
     seconds: float = 0.0
+    """For guessing and checking."""
 
 
 class Speculator:
@@ -66,15 +70,16 @@ class Speculator:
         cost: StepCost,
         *,
         max_nodes: int = MAX_NODES,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock`: seconds, for what guessing takes itself."""
+        """`clock`: seconds, for what guessing and steps take; of this thread's own time, as others may hold it up."""
         self._drafters = tuple(drafters)
         self._cost = cost
         self._max_nodes = max_nodes
         self.clock = clock
         self._worth = Worth(cost)
-        self._pass = _Pass(0, 0)
+        self._pass: _Pass | None = None
+        self._last_pass: _Pass | None = None
         self._record = Acceptance()
         self._last_size = 0
         self._num_passes = 0
@@ -90,11 +95,12 @@ class Speculator:
 
         num_rows: tokens that the pass makes anyway; num_tokens: those it computes anyway; max_nodes: room for more.
         """
+        start = self.clock()
+        self._end_step(start)
         num_asked = self._worth.num_texts(len(texts), num_rows=num_rows, num_tokens=num_tokens)
-        self._pass = _Pass(num_asked, num_rows)
+        self._pass = _Pass(num_asked, num_rows, num_tokens, start)
         if not num_asked:
             return [DraftTree()] * len(texts)
-        start = self.clock()
         first = self._num_passes % len(texts)  # where only some are asked for, each has its turn
         self._num_passes += 1
         asked = {(first + offset) % len(texts) for offset in range(num_asked)}
@@ -102,17 +108,21 @@ class Speculator:
         trees = [merge_drafts(each, max_nodes=self._max_nodes, min_chance=MIN_CHANCE) for each in drafted]
         chances = sorted((chance for tree in trees for chance in tree.chances), reverse=True)
         size = choose_size(
-            chances[:max_nodes], self._cost, num_rows=num_rows, num_tokens=num_tokens, last_size=self._last_size
+            chances[:max_nodes],
+            self._cost,
+            num_rows=num_rows,
+            num_tokens=num_tokens,
+            overhead=self._worth.overhead(num_rows),
+            last_size=self._last_size,
         )
         self._last_size = size
         least = chances[size - 1] if size else 2.0
         chosen = []
         num_left = size
-        for text, drafts, tree in zip(texts, drafted, trees, strict=True):
+        for text, tree in zip(texts, trees, strict=True):
             num_nodes = min(num_left, sum(chance >= least for chance in tree.chances))
             num_left -= num_nodes
-            is_whole = num_nodes == len(tree)
-            kept = tree if is_whole else merge_drafts(drafts, max_nodes=num_nodes, min_chance=least)
+            kept = tree if num_nodes == len(tree) else tree.first(num_nodes)
             legal = self._legal(text, kept)
             _pause(text, has_guesses=bool(len(legal)))
             chosen.append(legal)
@@ -121,15 +131,30 @@ class Speculator:
 
     def end_pass(self, seconds: float) -> None:
         """The pass is over, and its guesses have been learnt from; `seconds`: what checking them took beside it."""
-        done = self._pass
+        done = self._last_pass = self._pass
+        self._pass = None
+        if done is None:  # nobody was asked for guesses in this step
+            return
+        done.seconds += seconds
         if done.num_asked:
             self._worth.add(
                 done.num_asked,
                 num_rows=done.num_rows,
                 num_nodes=done.num_nodes,
                 num_right=done.num_right,
-                seconds=done.seconds + seconds,
+                seconds=done.seconds,
             )
+
+    def _end_step(self, now: float) -> None:
+        """Another step begins: what did the one before take, beside the pass and the guesses?
+
+        Only a step that checked nothing says so; in others it could not be told from what the checks took.
+        """
+        last = self._last_pass
+        if last is not None and not last.num_nodes:
+            known = self._cost.of(last.num_tokens) + last.seconds
+            self._worth.add_step(last.num_rows, now - last.start - known)
+        self._last_pass = None
 
     def learn(self, text: Guesses, tree: DraftTree, right: Sequence[int], num_checked: int) -> None:
         """What came of a tree: the nodes that were right, from the root down, after `num_checked` of them a token was
@@ -147,8 +172,9 @@ class Speculator:
             before.num_accepted_tokens + len(right),
             before.num_verified_tokens + num_checked,
         )
-        self._pass.num_nodes += len(tree)
-        self._pass.num_right += len(right)
+        if self._pass is not None:
+            self._pass.num_nodes += len(tree)
+            self._pass.num_right += len(right)
         path = [None, *right]
         is_right = set(right)
         for node, parent in enumerate(tree.parents):

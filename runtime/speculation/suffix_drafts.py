@@ -1,6 +1,5 @@
 """SuffixDrafts: what followed the text's last tokens elsewhere, in itself or in other texts."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -80,14 +79,15 @@ class _SuffixSearch:
 
 def _counted(ways: list[tuple[int, ...]], trust: float) -> Iterable[Draft]:
     """Each way once, its tokens as likely as the ways that agree so far say."""
-    followers: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-    for way in ways:
-        for index, token_id in enumerate(way):
-            followers[way[:index]][token_id] += 1
     for way in dict.fromkeys(ways):
-        probabilities = []
+        probabilities: list[float] = []
+        agreeing = ways
         for index, token_id in enumerate(way):
-            counts = followers[way[:index]]
-            probabilities.append(trust * counts[token_id] / counts.total())
+            if len(agreeing) == 1:
+                probabilities += [trust] * (len(way) - index)
+                break
+            num_going_on = sum(len(each) > index for each in agreeing)
+            agreeing = [each for each in agreeing if len(each) > index and each[index] == token_id]
+            probabilities.append(trust * len(agreeing) / num_going_on)
         if way:
             yield Draft(way, tuple(probabilities), "suffix")

@@ -1,5 +1,7 @@
 """Worth: whether guessing pays at all at the load of the moment, by what it has cost and brought there so far."""
 
+import statistics
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +17,10 @@ _PROBE_EVERY: Final = 16
 """Where it does not pay, one text is guessed for in one of so many passes: the load stays, the texts change."""
 
 
+_NUM_STEPS: Final = 15
+"""Steps whose median says what a step takes beside the pass: one that was held up says nothing of the others."""
+
+
 @dataclass
 class _Record:
     """Of passes with about as many rows."""
@@ -26,6 +32,8 @@ class _Record:
     num_right: float = 0.0
     seconds: float = 0.0
     """For guessing and checking, beside the pass."""
+    overheads: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_STEPS))
+    """Seconds of late steps that neither the pass nor guesses took."""
     num_idle: int = 0
     """Passes since the last one in which texts were guessed for."""
 
@@ -40,9 +48,18 @@ class Worth:
     cost: StepCost
     _records: dict[int, _Record] = field(default_factory=dict)
 
+    def overhead(self, num_rows: int) -> float:
+        """Seconds of a step that go neither into the pass nor into guesses: they are spent for a pass of any size."""
+        overheads = self._record(num_rows).overheads
+        return statistics.median(overheads) if overheads else 0.0
+
+    def add_step(self, num_rows: int, seconds: float) -> None:
+        """A step took so long, beside the pass and the guesses."""
+        self._record(num_rows).overheads.append(max(0.0, seconds))
+
     def num_texts(self, num_texts: int, *, num_rows: int, num_tokens: int) -> int:
         """For how many of the texts to guess in this pass: all, none, or one to see whether it would pay by now."""
-        record = self._records.setdefault(num_rows.bit_length(), _Record())
+        record = self._record(num_rows)
         if record.num_passes < _NUM_FIRST or self._pays(record, num_texts, num_rows, num_tokens):
             return num_texts
         record.num_idle += 1
@@ -53,14 +70,20 @@ class Worth:
 
     def add(self, num_texts: int, *, num_rows: int, num_nodes: int, num_right: int, seconds: float) -> None:
         """What came of a pass in which so many texts were guessed for."""
-        record = self._records.setdefault(num_rows.bit_length(), _Record())
+        record = self._record(num_rows)
         record.num_passes += 1
         record.num_texts = _MEMORY * record.num_texts + num_texts
         record.num_nodes = _MEMORY * record.num_nodes + num_nodes
         record.num_right = _MEMORY * record.num_right + num_right
         record.seconds = _MEMORY * record.seconds + seconds
 
+    def _record(self, num_rows: int) -> _Record:
+        return self._records.setdefault(num_rows.bit_length(), _Record())
+
     def _pays(self, record: _Record, num_texts: int, num_rows: int, num_tokens: int) -> bool:
+        """Whether a step makes more tokens a second with guesses than without."""
         share = num_texts / record.num_texts
-        seconds = self.cost.of(num_tokens + round(share * record.num_nodes)) + share * record.seconds
-        return (num_rows + share * record.num_right) * self.cost.of(num_tokens) >= num_rows * seconds
+        overhead = self.overhead(num_rows)
+        without = self.cost.of(num_tokens) + overhead
+        seconds = self.cost.of(num_tokens + round(share * record.num_nodes)) + overhead + share * record.seconds
+        return (num_rows + share * record.num_right) * without >= num_rows * seconds
