@@ -7,14 +7,14 @@ from .draft import Draft, Source
 from .drafter import DraftText
 from .segment_store import RUN_LENS, SegmentStore
 
-_TRUST: Final = {16: 0.95, 8: 0.85, 4: 0.6}
+_TRUST: Final = {16: 0.95, 8: 0.85, 4: 0.6, 2: 0.3}
 """How likely the next token is the one that followed a run of that length, where all places agree."""
 
 _SHORTEST: Final = RUN_LENS[-1]
 
 
 class SuffixDrafts:
-    """Guesses by the last 16, 8 or 4 tokens, as in prompt lookup (Saxena 2023) and SAM-Decoding (Hu et al. 2024,
+    """Guesses by the last 16, 8, 4 or 2 tokens, as in prompt lookup (Saxena 2023) and SAM-Decoding (Hu et al. 2024,
     arXiv:2411.10666), here over all texts of the namespace of late.
     """
 
