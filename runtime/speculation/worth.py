@@ -9,7 +9,7 @@ from .step_cost import StepCost
 _MEMORY: Final = 0.9
 """Share of a record that is kept at each pass in which texts were guessed for."""
 
-_MARGIN: Final = 1.02
+_MARGIN: Final = 1.05
 """What it must bring at least, since what it costs is only known about."""
 
 _NUM_FIRST: Final = 8
