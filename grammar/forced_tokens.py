@@ -7,6 +7,8 @@ from .matcher import Matcher
 from .vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # torch is heavy, and only a name here
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
 Tokenize = Callable[[str], Sequence[int]]
@@ -34,12 +36,8 @@ def forced_tokens(
     encode = _Encoder(recent_token_ids, vocabulary, tokenize)
     tokens = encode(forced)
     for start in range(len(forced) - 1, -1, -1):
-        spanning = [
-            token_id
-            for token_id in vocabulary.token_ids_beginning(forced[start:])
-            if len(vocabulary.text_tokens[token_id]) > len(forced) - start
-        ]
-        if not spanning:
+        spanning = vocabulary.token_ids_reaching_past(forced[start:])
+        if not len(spanning):
             continue
         before = encode(forced[:start])
         num_shared = _num_shared(tokens, before)
@@ -73,12 +71,12 @@ class _Encoder:
 
 
 def _is_any_legal(
-    matcher: Matcher, before: Sequence[int], text: bytes, token_ids: Sequence[int], vocabulary: Vocabulary
+    matcher: Matcher, before: Sequence[int], text: bytes, token_ids: "NDArray[np.int64]", vocabulary: Vocabulary
 ) -> bool:
     """Whether any of `token_ids` may come after `text`, whose tokens are `before`."""
     import torch
 
-    from .bitmask import is_allowed
+    from .bitmask import allowed_among
 
     there = matcher.fork()
     walked = b"".join(vocabulary.text_tokens[token_id] for token_id in before)
@@ -86,7 +84,7 @@ def _is_any_legal(
         return True  # cut inside a character, or tokens that are not these bytes: nothing is known
     row: Tensor = torch.zeros(vocabulary.mask_words, dtype=torch.int32)  # [mask_words]
     there.fill_bitmask(row)
-    return any(is_allowed(row, token_id) for token_id in token_ids)
+    return bool(allowed_among(row, token_ids).any())
 
 
 def _num_shared(one: Sequence[int], other: Sequence[int]) -> int:

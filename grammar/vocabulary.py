@@ -5,6 +5,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Vocabulary:
     """The text of each token: `token_bytes[token_id]`, or None for a token that is no text (special, padding).
@@ -73,9 +76,22 @@ class Vocabulary:
 
     def token_ids_beginning(self, prefix: bytes) -> Sequence[int]:
         """The tokens whose text begins with `prefix`, in the order of their bytes. O(log vocab_size)."""
-        first = bisect_left(self.sorted_texts, prefix)
-        end = bisect_right(self.sorted_texts, prefix, first, key=lambda text: text[: len(prefix)])
-        return self.sorted_token_ids[first:end]
+        return self.sorted_token_ids[bisect_left(self.sorted_texts, prefix) : self._end_of(prefix)]
+
+    def token_ids_reaching_past(self, prefix: bytes) -> NDArray[np.int64]:
+        """Those of `token_ids_beginning` that are longer; a view, not to be changed. O(log vocab_size)."""
+        return self._sorted_id_array[bisect_right(self.sorted_texts, prefix) : self._end_of(prefix)]
+
+    @cached_property
+    def _sorted_id_array(self) -> NDArray[np.int64]:
+        return np.array(self.sorted_token_ids, dtype=np.int64)
+
+    def _end_of(self, prefix: bytes) -> int:
+        """Where in the order those texts end that begin with `prefix`."""
+        stem = prefix.rstrip(b"\xff")
+        if not stem:  # nothing comes after all of them
+            return len(self.sorted_texts)
+        return bisect_left(self.sorted_texts, stem[:-1] + bytes([stem[-1] + 1]))
 
     @cached_property
     def digest(self) -> str:

@@ -301,8 +301,7 @@ class EngineCore:
     def _next_places(self, rows: list[Row], walks: Mapping[Row, TreeWalk]) -> list[_Place]:
         """Where the rows sample next, in the pass that is done already."""
         constrained = [row for row in rows if row.task.wants_mask]
-        job = self._mask_filler.start([row.task for row in constrained])
-        masks = dict(zip(constrained, job.collect(), strict=True))
+        masks = dict(zip(constrained, self._mask_filler.fill([row.task for row in constrained]), strict=True))
         sample_rows = [(row, self._sample_row(row, masks.get(row))) for row in rows]
         return [(row, each, walks[row].next_logits) for row, each in sample_rows if each is not None]
 

@@ -43,16 +43,16 @@ class MaskFiller:
 
     def start(self, tasks: Sequence[Task]) -> "MaskJob":
         """Begin to fill a mask for each of the tasks. The masks of the job before are overwritten."""
-        if len(tasks) > len(self._rows):
-            num_rows = max(len(tasks), 2 * len(self._rows))
-            self._rows = torch.zeros((num_rows, self._num_words), dtype=torch.int32)
-            self._row_views = self._rows.unbind()
-        job = MaskJob(self, tasks, self._rows[: len(tasks)], self._row_views)
+        job = self._job(tasks)
         if tasks and self._num_threads:
             self._start_threads()
             for _ in range(min(len(tasks), self._num_threads)):
                 self._jobs.put(job)
         return job
+
+    def fill(self, tasks: Sequence[Task]) -> "list[FilledMask]":
+        """Masks that are wanted at once, with nothing to compute meanwhile: this thread fills them, as fast as any."""
+        return self._job(tasks).collect()
 
     def close(self) -> None:
         """End the threads; they are started again by the next job."""
@@ -61,6 +61,13 @@ class MaskFiller:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+
+    def _job(self, tasks: Sequence[Task]) -> "MaskJob":
+        if len(tasks) > len(self._rows):
+            num_rows = max(len(tasks), 2 * len(self._rows))
+            self._rows = torch.zeros((num_rows, self._num_words), dtype=torch.int32)
+            self._row_views = self._rows.unbind()
+        return MaskJob(self, tasks, self._rows[: len(tasks)], self._row_views)
 
     def _start_threads(self) -> None:
         while len(self._threads) < self._num_threads:

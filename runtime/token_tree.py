@@ -36,14 +36,19 @@ class TokenTree:
         for token_id in token_ids:
             node = self._children.get((parent, token_id))
             if node is None:
-                node = len(self.token_ids)
-                self.token_ids.append(token_id)
-                self.parents.append(parent)
-                self.depths.append(0 if parent is None else self.depths[parent] + 1)
-                self._children[(parent, token_id)] = node
+                node = self.add(parent, token_id)
             path.append(node)
             parent = node
         return path
+
+    def add(self, parent: int | None, token_id: int) -> int:
+        """Add a child that `parent` does not have yet; returns its node."""
+        node = len(self.token_ids)
+        self.token_ids.append(token_id)
+        self.parents.append(parent)
+        self.depths.append(0 if parent is None else self.depths[parent] + 1)
+        self._children[(parent, token_id)] = node
+        return node
 
     def num_new_nodes(self, token_ids: Sequence[int]) -> int:
         """How many nodes `add_path(token_ids)` would add."""

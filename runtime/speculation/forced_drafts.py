@@ -14,6 +14,9 @@ _NUM_RECENT: Final = 4
 _TRUST: Final = 0.97
 """How likely a model writes forced bytes in their canonical tokens."""
 
+_MAX_KNOWN: Final = 4096
+"""Places whose forced tokens are remembered."""
+
 
 class ForcedDrafts:
     """Guesses from the constraint alone (jump-forward decoding, as guesses, so that the model is still asked)."""
@@ -23,18 +26,31 @@ class ForcedDrafts:
     def __init__(self, vocabulary: Vocabulary, tokenize: Tokenize) -> None:
         self._vocabulary = vocabulary
         self._tokenize = tokenize
+        self._known: dict[tuple[object, bytes, int | None], tuple[int, ...]] = {}
 
     def begin(self, text: DraftText) -> "_ForcedText | None":
         """See `Drafter`."""
         return _ForcedText(self, text) if text.matcher is not None else None
 
-    def tokens_of(self, text: DraftText, max_len: int) -> list[int]:
-        """The forced tokens at the end of a text."""
+    def tokens_of(self, text: DraftText, max_len: int) -> tuple[int, ...]:
+        """The forced tokens at the end of a text.
+
+        They are remembered by constraint, forced bytes and last token, which nearly always say all; where they do not
+        the guess is wrong, and no more.
+        """
         assert text.matcher is not None, "nothing is forced without a constraint"
-        if text.matcher.is_terminated or len(text.matcher.forced_bytes()) == 0:
-            return []
+        forced = b"" if text.matcher.is_terminated else text.matcher.forced_bytes()
+        if not forced:
+            return ()
         recent = text.token_ids[max(text.start, len(text.token_ids) - _NUM_RECENT) :]
-        return forced_tokens(text.matcher, recent, self._vocabulary, self._tokenize)[:max_len]
+        key = (text.constraint_key, forced, recent[-1] if recent else None)
+        tokens = self._known.get(key)
+        if tokens is None:
+            tokens = tuple(forced_tokens(text.matcher, recent, self._vocabulary, self._tokenize))
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = tokens
+        return tokens[:max_len]
 
 
 class _ForcedText:
@@ -46,6 +62,6 @@ class _ForcedText:
 
     def drafts(self, max_len: int) -> Iterable[Draft]:
         """See `Guesser`."""
-        way = tuple(self._drafter.tokens_of(self._text, max_len))
+        way = self._drafter.tokens_of(self._text, max_len)
         if way:
             yield Draft(way, (_TRUST,) * len(way), self.source)

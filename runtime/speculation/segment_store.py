@@ -4,8 +4,11 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-RUN_LENS: Final = (16, 8, 4)
+RUN_LENS: Final = (16, 8, 4, 2)
 """Lengths of the runs that are indexed, longest first."""
+
+CHAINED_LEN: Final = 4
+"""Places that follow the same run of this length are chained; of a shorter run only the latest is known."""
 
 MAX_PLACES: Final = 4
 """Places of one run that are looked at, the latest."""
@@ -17,7 +20,7 @@ class SegmentStore:
     """What was written after a run of tokens, by namespace, in texts of late.
 
     Bounded: there are two halves, and where the younger one is full, the older one goes, so that between half of
-    `max_tokens` and all of them are kept. A token takes 12 bytes and three entries of the index.
+    `max_tokens` and all of them are kept. A token takes 12 bytes and four entries of the index.
     """
 
     def __init__(self, max_tokens: int) -> None:
@@ -61,7 +64,7 @@ class _Half:
     def __init__(self) -> None:
         self._token_ids = array("i")
         self._ends = array("i")  # of each place's segment
-        self._earlier = array("i")  # the place before with the same shortest run
+        self._earlier = array("i")  # the place before that follows the same chained run
         self._places: dict[int, int] = {}  # by the hash of namespace and run: the latest place that follows it
 
     def __len__(self) -> int:
@@ -82,7 +85,7 @@ class _Half:
                 if run_len > place:
                     continue
                 key = hash((namespace, raw[(place - run_len) * item_len : place * item_len]))
-                if run_len == RUN_LENS[-1]:
+                if run_len == CHAINED_LEN:
                     earlier[base + place] = places.get(key, _NOWHERE)
                 places[key] = base + place
 
@@ -92,7 +95,7 @@ class _Half:
         num_seen = 0
         while place != _NOWHERE and num_seen < MAX_PLACES:
             num_seen += 1
-            # Other runs have the same hash, and only of the shortest one the earlier places are chained.
+            # Other runs have the same hash, and earlier places are chained by runs of another length.
             if place >= run_len and self._token_ids[place - run_len : place] == run:
                 yield tuple(self._token_ids[place : min(self._ends[place], place + max_len)])
             place = self._earlier[place]

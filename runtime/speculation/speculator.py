@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,10 @@ MIN_CHANCE: Final = 0.05
 
 NOTHING_GUESSED: Final = SpeculationReport()
 
-_FIRST_PAUSE, _LAST_PAUSE = 2, 16
+_NO_TREE: Final = DraftTree()
+"""Not to be changed."""
+
+_FIRST_PAUSE, _LAST_PAUSE = 1, 4
 """Passes in which a text is not guessed for, after one for which nothing was worth checking: doubled each time."""
 
 
@@ -40,6 +43,7 @@ class Guesses:
     record: Acceptance
     pause: int = 0
     num_passes_to_wait: int = 0
+    was_asked: bool = False
     last_tree: DraftTree | None = None
     report: SpeculationReport = NOTHING_GUESSED
     """What came of it so far."""
@@ -52,9 +56,14 @@ class _Pass:
     num_asked: int
     """Texts for which somebody guessed."""
     num_rows: int
+    num_tokens: int = 0
+    """That it computes without guesses."""
+    is_constrained: bool = False
+    start: float = 0.0
     num_nodes: int = 0
     num_right: int = 0
     seconds: float = 0.0
+    """For guessing and checking."""
 
 
 class Speculator:
@@ -66,15 +75,16 @@ class Speculator:
         cost: StepCost,
         *,
         max_nodes: int = MAX_NODES,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.thread_time,
     ) -> None:
-        """`clock`: seconds, for what guessing takes itself."""
+        """`clock`: seconds, for what guessing and steps take; of this thread's own time, as others may hold it up."""
         self._drafters = tuple(drafters)
         self._cost = cost
         self._max_nodes = max_nodes
         self.clock = clock
         self._worth = Worth(cost)
-        self._pass = _Pass(0, 0)
+        self._pass: _Pass | None = None
+        self._last_pass: _Pass | None = None
         self._record = Acceptance()
         self._last_size = 0
         self._num_passes = 0
@@ -90,46 +100,104 @@ class Speculator:
 
         num_rows: tokens that the pass makes anyway; num_tokens: those it computes anyway; max_nodes: room for more.
         """
-        num_asked = self._worth.num_texts(len(texts), num_rows=num_rows, num_tokens=num_tokens)
-        self._pass = _Pass(num_asked, num_rows)
-        if not num_asked:
-            return [DraftTree()] * len(texts)
         start = self.clock()
-        first = self._num_passes % len(texts)  # where only some are asked for, each has its turn
-        self._num_passes += 1
-        asked = {(first + offset) % len(texts) for offset in range(num_asked)}
-        drafted = [self._drafts(text) if index in asked else [] for index, text in enumerate(texts)]
-        trees = [merge_drafts(each, max_nodes=self._max_nodes, min_chance=MIN_CHANCE) for each in drafted]
-        chances = sorted((chance for tree in trees for chance in tree.chances), reverse=True)
+        self._end_step(start)
+        asked = self._asked(texts, num_rows, num_tokens)
+        self._pass = _Pass(len(asked), num_rows, num_tokens, is_constrained=_is_constrained(texts), start=start)
+        drafted = {index: drafts for index in asked if (drafts := self._drafts(texts[index]))}
+        trees = {
+            index: merge_drafts(drafts, max_nodes=self._max_nodes, min_chance=MIN_CHANCE)
+            for index, drafts in drafted.items()
+        }
+        chosen = {}
+        for index, tree in self._chosen(trees, max_nodes).items() if trees else ():
+            legal = self._legal(texts[index], tree)
+            if len(legal):
+                chosen[index] = legal
+        for index in asked:
+            _pause(texts[index], has_guesses=index in chosen)
+        if asked:
+            self._pass.seconds = self.clock() - start
+        return [chosen.get(index, _NO_TREE) for index in range(len(texts))]
+
+    def _asked(self, texts: Sequence[Guesses], num_rows: int, num_tokens: int) -> list[int]:
+        """Whose guessers are to be asked: those of texts that do not wait, where it pays; of new texts at any rate."""
+        due = []
+        for index, text in enumerate(texts):
+            if text.num_passes_to_wait:
+                text.num_passes_to_wait -= 1
+            else:
+                due.append(index)
+        if not due:
+            return []
+        num_asked = self._worth.num_texts(
+            len(due), num_rows=num_rows, num_tokens=num_tokens, is_constrained=_is_constrained(texts)
+        )
+        if num_asked < len(due):
+            first = self._num_passes % len(due)  # where only some are asked for, each has its turn
+            self._num_passes += 1
+            due = [
+                index
+                for place, index in enumerate(due)
+                if (place - first) % len(due) < num_asked or not texts[index].was_asked
+            ]
+        for index in due:
+            texts[index].was_asked = True
+        return due
+
+    def _chosen(self, trees: Mapping[int, DraftTree], max_nodes: int) -> dict[int, DraftTree]:
+        """As much of each tree as makes more tokens a second; those of which nothing is left are not there."""
+        assert self._pass is not None, "a pass is being made"
+        num_rows, num_tokens = self._pass.num_rows, self._pass.num_tokens
+        chances = sorted((chance for tree in trees.values() for chance in tree.chances), reverse=True)
         size = choose_size(
-            chances[:max_nodes], self._cost, num_rows=num_rows, num_tokens=num_tokens, last_size=self._last_size
+            chances[:max_nodes],
+            self._cost,
+            num_rows=num_rows,
+            num_tokens=num_tokens,
+            overhead=self._worth.overhead(num_rows, is_constrained=self._pass.is_constrained),
+            last_size=self._last_size,
         )
         self._last_size = size
-        least = chances[size - 1] if size else 2.0
-        chosen = []
+        if not size:
+            return {}
+        least = chances[size - 1]
+        chosen = {}
         num_left = size
-        for text, drafts, tree in zip(texts, drafted, trees, strict=True):
+        for index, tree in trees.items():
             num_nodes = min(num_left, sum(chance >= least for chance in tree.chances))
             num_left -= num_nodes
-            is_whole = num_nodes == len(tree)
-            kept = tree if is_whole else merge_drafts(drafts, max_nodes=num_nodes, min_chance=least)
-            legal = self._legal(text, kept)
-            _pause(text, has_guesses=bool(len(legal)))
-            chosen.append(legal)
-        self._pass.seconds += self.clock() - start
+            if num_nodes:
+                chosen[index] = tree if num_nodes == len(tree) else tree.first(num_nodes)
         return chosen
 
     def end_pass(self, seconds: float) -> None:
         """The pass is over, and its guesses have been learnt from; `seconds`: what checking them took beside it."""
-        done = self._pass
+        done = self._last_pass = self._pass
+        self._pass = None
+        if done is None:  # nobody was asked for guesses in this step
+            return
+        done.seconds += seconds
         if done.num_asked:
             self._worth.add(
                 done.num_asked,
                 num_rows=done.num_rows,
+                is_constrained=done.is_constrained,
                 num_nodes=done.num_nodes,
                 num_right=done.num_right,
-                seconds=done.seconds + seconds,
+                seconds=done.seconds,
             )
+
+    def _end_step(self, now: float) -> None:
+        """Another step begins: what did the one before take, beside the pass and the guesses?
+
+        Only a step that checked nothing says so; in others it could not be told from what the checks took.
+        """
+        last = self._last_pass
+        if last is not None and not last.num_nodes:
+            known = self._cost.of(last.num_tokens) + last.seconds
+            self._worth.add_step(now - last.start - known, num_rows=last.num_rows, is_constrained=last.is_constrained)
+        self._last_pass = None
 
     def learn(self, text: Guesses, tree: DraftTree, right: Sequence[int], num_checked: int) -> None:
         """What came of a tree: the nodes that were right, from the root down, after `num_checked` of them a token was
@@ -147,8 +215,9 @@ class Speculator:
             before.num_accepted_tokens + len(right),
             before.num_verified_tokens + num_checked,
         )
-        self._pass.num_nodes += len(tree)
-        self._pass.num_right += len(right)
+        if self._pass is not None:
+            self._pass.num_nodes += len(tree)
+            self._pass.num_right += len(right)
         path = [None, *right]
         is_right = set(right)
         for node, parent in enumerate(tree.parents):
@@ -162,9 +231,6 @@ class Speculator:
                     text.record.add(source, min(given, 1.0), node in is_right)
 
     def _drafts(self, text: Guesses) -> list[Draft]:
-        if text.num_passes_to_wait:
-            text.num_passes_to_wait -= 1
-            return []
         max_len = text.text.num_useful(self._max_nodes)
         drafts: list[Draft] = []
         for guesser in list(text.guessers) if max_len > 0 else []:
@@ -191,6 +257,11 @@ class Speculator:
         self.counts.num_failures += 1
 
 
+def _is_constrained(texts: Iterable[Guesses]) -> bool:
+    """Whether a constraint is at work on any of them."""
+    return any(text.text.matcher is not None for text in texts)
+
+
 def _useful(draft: Draft, text: Guesses) -> Draft:
     """The draft up to an end, its probabilities set right by what came of its source's guesses so far."""
     trust = text.record.trust(draft.source)
@@ -203,6 +274,6 @@ def _pause(text: Guesses, *, has_guesses: bool) -> None:
     """Wait longer and longer for a text for which nothing is worth checking."""
     if has_guesses:
         text.pause = text.num_passes_to_wait = 0
-    elif text.text.matcher is None and not text.num_passes_to_wait:  # what a grammar forces may begin at any token
+    elif text.text.matcher is None:  # what a grammar forces may begin at any token
         text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)
         text.num_passes_to_wait = text.pause

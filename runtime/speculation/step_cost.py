@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,16 @@ class StepCost:
 
     def of(self, num_tokens: int) -> float:
         """Seconds; beyond the largest size that was measured, it grows as it did last."""
+        if num_tokens < len(self._table):
+            return self._table[num_tokens]
+        return self._interpolated(num_tokens)
+
+    @cached_property
+    def _table(self) -> tuple[float, ...]:
+        """Of the sizes that were measured and those between them: it is asked for many sizes in every step."""
+        return tuple(map(self._interpolated, range(self.num_tokens[-1] + 1)))
+
+    def _interpolated(self, num_tokens: int) -> float:
         index = min(max(bisect_left(self.num_tokens, num_tokens), 1), len(self.num_tokens) - 1)
         before, after = self.num_tokens[index - 1], self.num_tokens[index]
         share = (num_tokens - before) / (after - before)

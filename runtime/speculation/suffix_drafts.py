@@ -1,6 +1,5 @@
 """SuffixDrafts: what followed the text's last tokens elsewhere, in itself or in other texts."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Final
 
@@ -8,14 +7,14 @@ from .draft import Draft, Source
 from .drafter import DraftText
 from .segment_store import RUN_LENS, SegmentStore
 
-_TRUST: Final = {16: 0.95, 8: 0.85, 4: 0.6}
+_TRUST: Final = {16: 0.95, 8: 0.85, 4: 0.6, 2: 0.3}
 """How likely the next token is the one that followed a run of that length, where all places agree."""
 
 _SHORTEST: Final = RUN_LENS[-1]
 
 
 class SuffixDrafts:
-    """Guesses by the last 16, 8 or 4 tokens, as in prompt lookup (Saxena 2023) and SAM-Decoding (Hu et al. 2024,
+    """Guesses by the last 16, 8, 4 or 2 tokens, as in prompt lookup (Saxena 2023) and SAM-Decoding (Hu et al. 2024,
     arXiv:2411.10666), here over all texts of the namespace of late.
     """
 
@@ -80,14 +79,15 @@ class _SuffixSearch:
 
 def _counted(ways: list[tuple[int, ...]], trust: float) -> Iterable[Draft]:
     """Each way once, its tokens as likely as the ways that agree so far say."""
-    followers: defaultdict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
-    for way in ways:
-        for index, token_id in enumerate(way):
-            followers[way[:index]][token_id] += 1
     for way in dict.fromkeys(ways):
-        probabilities = []
+        probabilities: list[float] = []
+        agreeing = ways
         for index, token_id in enumerate(way):
-            counts = followers[way[:index]]
-            probabilities.append(trust * counts[token_id] / counts.total())
+            if len(agreeing) == 1:
+                probabilities += [trust] * (len(way) - index)
+                break
+            num_going_on = sum(len(each) > index for each in agreeing)
+            agreeing = [each for each in agreeing if len(each) > index and each[index] == token_id]
+            probabilities.append(trust * len(agreeing) / num_going_on)
         if way:
             yield Draft(way, tuple(probabilities), "suffix")

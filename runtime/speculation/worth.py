@@ -1,5 +1,6 @@
 """Worth: whether guessing pays at all at the load of the moment, by what it has cost and brought there so far."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,11 +9,18 @@ from .step_cost import StepCost
 _MEMORY: Final = 0.9
 """Share of a record that is kept at each pass in which texts were guessed for."""
 
+_MARGIN: Final = 1.05
+"""What it must bring at least, since what it costs is only known about."""
+
 _NUM_FIRST: Final = 8
 """Passes of a load in which texts are guessed for whatever comes of it."""
 
 _PROBE_EVERY: Final = 16
 """Where it does not pay, one text is guessed for in one of so many passes: the load stays, the texts change."""
+
+
+_NUM_STEPS: Final = 15
+"""Steps whose median says what a step takes beside the pass: one that was held up says nothing of the others."""
 
 
 @dataclass
@@ -26,6 +34,10 @@ class _Record:
     num_right: float = 0.0
     seconds: float = 0.0
     """For guessing and checking, beside the pass."""
+    steps: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_STEPS))
+    """Seconds of late steps that neither the pass nor guesses took."""
+    overhead: float = 0.0
+    """Their median."""
     num_idle: int = 0
     """Passes since the last one in which texts were guessed for."""
 
@@ -34,15 +46,26 @@ class _Record:
 class Worth:
     """Guessing takes time of its own, for each text the same; at high load the pass has none to spare.
 
-    Records are kept by the number of rows, doubled at each step, so that what holds for one row says nothing of 64.
+    Records are kept by the number of rows, doubled at each step, so that what holds for one row says nothing of 64, and
+    for steps with a constraint at work by themselves, as these are another kind of text.
     """
 
     cost: StepCost
-    _records: dict[int, _Record] = field(default_factory=dict)
+    _records: dict[tuple[int, bool], _Record] = field(default_factory=dict)
 
-    def num_texts(self, num_texts: int, *, num_rows: int, num_tokens: int) -> int:
+    def overhead(self, num_rows: int, *, is_constrained: bool = False) -> float:
+        """Seconds of a step that go neither into the pass nor into guesses: they are spent for a pass of any size."""
+        return self._record(num_rows, is_constrained).overhead
+
+    def add_step(self, seconds: float, *, num_rows: int, is_constrained: bool = False) -> None:
+        """A step took so long, beside the pass and the guesses."""
+        record = self._record(num_rows, is_constrained)
+        record.steps.append(max(0.0, seconds))
+        record.overhead = sorted(record.steps)[len(record.steps) // 2]
+
+    def num_texts(self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False) -> int:
         """For how many of the texts to guess in this pass: all, none, or one to see whether it would pay by now."""
-        record = self._records.setdefault(num_rows.bit_length(), _Record())
+        record = self._record(num_rows, is_constrained)
         if record.num_passes < _NUM_FIRST or self._pays(record, num_texts, num_rows, num_tokens):
             return num_texts
         record.num_idle += 1
@@ -51,16 +74,35 @@ class Worth:
         record.num_idle = 0
         return min(1, num_texts)
 
-    def add(self, num_texts: int, *, num_rows: int, num_nodes: int, num_right: int, seconds: float) -> None:
+    def add(
+        self,
+        num_texts: int,
+        *,
+        num_rows: int,
+        num_nodes: int,
+        num_right: int,
+        seconds: float,
+        is_constrained: bool = False,
+    ) -> None:
         """What came of a pass in which so many texts were guessed for."""
-        record = self._records.setdefault(num_rows.bit_length(), _Record())
+        record = self._record(num_rows, is_constrained)
         record.num_passes += 1
         record.num_texts = _MEMORY * record.num_texts + num_texts
         record.num_nodes = _MEMORY * record.num_nodes + num_nodes
         record.num_right = _MEMORY * record.num_right + num_right
         record.seconds = _MEMORY * record.seconds + seconds
 
+    def _record(self, num_rows: int, is_constrained: bool) -> _Record:
+        load = (num_rows.bit_length(), is_constrained)
+        record = self._records.get(load)
+        if record is None:
+            record = self._records[load] = _Record()
+        return record
+
     def _pays(self, record: _Record, num_texts: int, num_rows: int, num_tokens: int) -> bool:
+        """Whether a step makes more tokens a second with guesses than without."""
         share = num_texts / record.num_texts
-        seconds = self.cost.of(num_tokens + round(share * record.num_nodes)) + share * record.seconds
-        return (num_rows + share * record.num_right) * self.cost.of(num_tokens) >= num_rows * seconds
+        overhead = record.overhead
+        without = self.cost.of(num_tokens) + overhead
+        seconds = self.cost.of(num_tokens + round(share * record.num_nodes)) + overhead + share * record.seconds
+        return (num_rows + share * record.num_right) * without >= num_rows * seconds * _MARGIN

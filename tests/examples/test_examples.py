@@ -47,6 +47,7 @@ PROMISES = {
         "guarded  #/properties/roles uniqueItems",
         'account: {"name": "',
     ],
+    "second_run": ["without guesses          1.", "with guesses, again      0.", "the same answers", " tokens each"],
     "seeds": ["seed 7", "three samples"],
     "select_methods": ["token_length_normalized", "unconditional_likelihood_normalized"],
     "sqlite_agent": ["question: How many rows are in the table products?", "answer: "],

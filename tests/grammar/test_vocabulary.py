@@ -22,6 +22,16 @@ def test_special_and_stop_tokens_are_no_text() -> None:
     assert (vocabulary.vocab_size, vocabulary.mask_words) == (6, 1)
 
 
+def test_tokens_are_found_by_what_they_begin_with() -> None:
+    texts = (b"a", b"ab", b"abc", b"b", b"\xff", b"\xff\xff", b"a\xff", b"a\xffa", b"", None)
+    vocabulary = Vocabulary(texts, frozenset())
+    for prefix in (b"", b"a", b"ab", b"abc", b"abcd", b"c", b"\xff", b"\xff\xff", b"a\xff", b"a\xffa"):
+        beginning = {token_id for token_id, text in enumerate(texts) if text and text.startswith(prefix)}
+        assert set(vocabulary.token_ids_beginning(prefix)) == beginning
+        longer = {token_id for token_id in beginning if vocabulary.text_tokens[token_id] != prefix}
+        assert set(vocabulary.token_ids_reaching_past(prefix).tolist()) == longer
+
+
 def test_wrong_vocabularies_raise() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Vocabulary((), frozenset())

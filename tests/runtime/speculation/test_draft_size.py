@@ -28,6 +28,12 @@ def test_at_high_load_it_fades() -> None:
     assert choose_size([0.95] * 2, DECODE, num_rows=64, num_tokens=64) == 0
 
 
+def test_what_a_step_takes_beside_the_pass_makes_a_longer_pass_worth_it() -> None:
+    steep = StepCost((1, 64), (1.0, 20.0))
+    assert choose_size([0.25] * 4, steep, num_rows=1, num_tokens=1) == 0
+    assert choose_size([0.25] * 4, steep, num_rows=1, num_tokens=1, overhead=1.0) == 4
+
+
 def test_it_does_not_flap() -> None:
     chances = [0.9, 0.8, 0.7, 0.1]
     best = choose_size(chances, DECODE, num_rows=1, num_tokens=1)

@@ -40,6 +40,23 @@ def test_it_begins_again_when_the_texts_have_changed() -> None:
     assert 64 in passes(worth, 1000, num_rows=64, num_right=2.0, seconds=0.001)
 
 
+def test_what_a_step_takes_beside_the_pass_is_saved_too() -> None:
+    worth = Worth(COST)
+    for seconds in (1.0, 1.0, 90.0, 1.0):  # one of them was held up
+        worth.add_step(seconds, num_rows=4)
+    assert worth.overhead(4) == 1.0
+    assert worth.overhead(64) == 0.0
+    assert passes(Worth(COST), 30, num_rows=4, num_right=0.5, seconds=0.2)[-1] in (0, 1)
+    assert passes(worth, 30, num_rows=4, num_right=0.5, seconds=0.2) == [4] * 30
+
+
+def test_constrained_texts_are_judged_by_themselves() -> None:
+    worth = Worth(COST)
+    passes(worth, 50, num_rows=1, num_right=0.0, seconds=0.5)
+    assert worth.num_texts(1, num_rows=1, num_tokens=1) == 0
+    assert worth.num_texts(1, num_rows=1, num_tokens=1, is_constrained=True) == 1
+
+
 def test_what_holds_at_one_load_says_nothing_of_another() -> None:
     worth = Worth(COST)
     passes(worth, 50, num_rows=64, num_right=0.0, seconds=0.01)

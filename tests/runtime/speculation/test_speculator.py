@@ -1,0 +1,103 @@
+"""Whom the speculator asks, and when it leaves a text alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from palmette.runtime.speculation.draft import Draft, Source
+from palmette.runtime.speculation.drafter import DraftText
+from palmette.runtime.speculation.speculator import Guesses, Speculator
+from palmette.runtime.speculation.step_cost import StepCost
+
+COST = StepCost((1, 64), (1.0, 1.1))
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Guessing:
+    """Guesses two tokens each time, and takes its time for it."""
+
+    clock: Clock
+    seconds: float = 0.0
+    probability: float = 0.9
+    source: Source = "suffix"
+    asked: list[int] = field(default_factory=list)
+    """The first token of each text that was asked for."""
+
+    def begin(self, text: DraftText) -> "_Text":
+        return _Text(self, text)
+
+
+@dataclass
+class _Text:
+    drafter: Guessing
+    text: DraftText
+
+    def drafts(self, max_len: int) -> Iterable[Draft]:
+        self.drafter.asked.append(self.text.token_ids[0])
+        self.drafter.clock.now += self.drafter.seconds
+        yield Draft((7, 8), (self.drafter.probability,) * 2, self.drafter.source)
+
+
+def step(speculator: Speculator, clock: Clock, *texts: Guesses, num_right: int = 0) -> list[int]:
+    """One step, of which a pass takes a second and the rest another; the sizes of the trees."""
+    trees = speculator.trees(texts, num_rows=len(texts), num_tokens=len(texts), max_nodes=32)
+    clock.now += 2.0
+    for text, tree in zip(texts, trees, strict=True):
+        if len(tree):
+            right = list(range(min(num_right, len(tree))))
+            speculator.learn(text, tree, right, len(right) + 1)
+    speculator.end_pass(0.0)
+    return [len(tree) for tree in trees]
+
+
+def text(first: int) -> DraftText:
+    return DraftText("", [first, 2, 3], 0)
+
+
+def test_a_new_text_is_asked_for_even_where_guessing_does_not_pay() -> None:
+    clock = Clock()
+    drafter = Guessing(clock, seconds=50.0)
+    speculator = Speculator([drafter], COST, clock=clock)
+    old = speculator.begin(text(1))
+    other = speculator.begin(text(2))
+    for _ in range(41):
+        step(speculator, clock, old, other)
+    drafter.asked.clear()
+    new = speculator.begin(text(9))
+    step(speculator, clock, old, new)
+    step(speculator, clock, old, new)
+    assert drafter.asked == [9]
+
+
+def test_a_text_without_likely_guesses_waits_longer_and_longer() -> None:
+    clock = Clock()
+    drafter = Guessing(clock, probability=0.06)
+    speculator = Speculator([drafter], StepCost((1, 2), (1.0, 2.0)), clock=clock)
+    alone = speculator.begin(text(1))
+    asked = []
+    for _ in range(16):
+        before = len(drafter.asked)
+        assert step(speculator, clock, alone) == [0]
+        asked.append(len(drafter.asked) > before)
+    assert [index for index, was_asked in enumerate(asked) if was_asked] == [0, 2, 5, 10, 15]
+
+
+def test_what_a_step_takes_beside_its_pass_is_measured_where_nothing_was_checked() -> None:
+    clock = Clock()
+    drafter = Guessing(clock)
+    speculator = Speculator([drafter], COST, clock=clock)
+    guesses = speculator.begin(text(1))
+    for _ in range(5):
+        assert step(speculator, clock, guesses, num_right=2) == [2]
+    assert speculator._worth.overhead(1) == 0.0
+    guesses.guessers.clear()
+    for _ in range(5):
+        assert step(speculator, clock, guesses) == [0]
+    assert speculator._worth.overhead(1) == 1.0
