@@ -14,7 +14,7 @@ from .row import RowShare
 
 @dataclass(frozen=True)
 class RowLogits:
-    """Raw logits of one row's share, each [n, vocab_size] float32."""
+    """Raw logits of one row's share, each [n, vocab_size] float32, on the model's device; read before the next pass."""
 
     score_positions: range
     scores: Tensor  # [len(score_positions), vocab_size]
@@ -25,11 +25,10 @@ class RowLogits:
 class ModelRunner:
     """Runs one forward pass over the shares of a step."""
 
-    def __init__(self, model: Model, kv_pool: KVPool, device: torch.device, attention: Attention | None = None) -> None:
+    def __init__(self, model: Model, kv_pool: KVPool, attention: Attention | None = None) -> None:
         """attention: the model's, where it says how it attends."""
         self._model = model
         self._kv_pool = kv_pool
-        self._device = device
         self._attention = attention
 
     def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
@@ -37,7 +36,7 @@ class ModelRunner:
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add(share)
-        logits = self._model.forward(builder.batch(self._device), self._kv_pool)
+        logits = self._model.forward(builder.batch(), self._kv_pool)
         return builder.split(logits)
 
     def stats(self) -> dict[str, int]:
@@ -90,19 +89,19 @@ class _BatchBuilder:
         self._wanted += [base + share.num_tokens + node for node in inner]
         self._counts.append((scores, wants_last, len(inner)))
 
-    def batch(self, device: torch.device) -> Batch:
+    def batch(self) -> Batch:
         """The rows as tensors."""
         width = max(len(table) for table in self._tables)
         padded = [table + [0] * (width - len(table)) for table in self._tables]
         return Batch(
-            token_ids=torch.tensor(self._token_ids, device=device),
-            positions=torch.tensor(self._positions, device=device),
-            slots=torch.tensor(self._slots, device=device),
+            token_ids=torch.tensor(self._token_ids),
+            positions=torch.tensor(self._positions),
+            slots=torch.tensor(self._slots),
             query_lens=tuple(self._query_lens),
             kv_lens=tuple(self._kv_lens),
-            page_table=torch.tensor(padded, device=device),
-            logit_indices=torch.tensor(self._wanted, dtype=torch.int64, device=device),
-            ancestor_masks=tuple(mask if mask is None else mask.to(device) for mask in self._masks),
+            page_table=torch.tensor(padded),
+            logit_indices=torch.tensor(self._wanted, dtype=torch.int64),
+            ancestor_masks=tuple(self._masks),
         )
 
     def split(self, logits: Tensor) -> list[RowLogits]:

@@ -45,14 +45,14 @@ def _batch(pool: KVPool, num_tokens: int) -> Batch:
     kv_len = min(_CONTEXT_LEN + num_tokens, pool.num_tokens)
     start = kv_len - num_tokens
     num_pages = -(-kv_len // pool.page_size)
-    places = torch.arange(start, kv_len, device=pool.device)
+    places = torch.arange(start, kv_len)
     return Batch(
-        token_ids=torch.zeros(num_tokens, dtype=torch.int64, device=pool.device),
+        token_ids=torch.zeros(num_tokens, dtype=torch.int64),
         positions=places,
         slots=places.clone(),  # pages 0, 1, 2, ... in a row
         query_lens=(num_tokens,),
         kv_lens=(kv_len,),
-        page_table=torch.arange(num_pages, device=pool.device)[None],
-        logit_indices=torch.arange(num_tokens, device=pool.device),
+        page_table=torch.arange(num_pages)[None],
+        logit_indices=torch.arange(num_tokens),
         ancestor_masks=(None,),
     )
