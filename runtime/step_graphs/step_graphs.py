@@ -106,8 +106,6 @@ class StepGraphs:
                 )
             except RuntimeError as error:
                 # A pass is worth more than its speed. Whatever is broken beyond that will fail without a graph, too.
-                warnings.warn(
-                    f"passes of {bucket} run without a graph, which could not be recorded: {error}", stacklevel=2
-                )
+                warnings.warn(f"passes of {bucket} go without a graph: recording it failed: {error}", stacklevel=2)
                 self._graphs[bucket] = None
         return self._graphs[bucket]

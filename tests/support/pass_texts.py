@@ -1,0 +1,117 @@
+"""Passes over made-up texts, and a tiny model for them: the same passes can be run in two pools and compared."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from palmette.runtime.batch import Batch
+from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.models.decoder import Decoder
+from palmette.runtime.models.loader import expected_tensors, load_decoder
+from palmette.runtime.models.model_config import ModelConfig
+from palmette.runtime.token_tree import TokenTree
+
+VOCAB_SIZE = 97
+
+
+def tiny_decoder(folder: Path, device: str = "cpu", *, window: int | None = None, head_dim: int = 16) -> Decoder:
+    """A mistral of random weights."""
+    config = {
+        "model_type": "mistral",
+        "architectures": ["MistralForCausalLM"],
+        "vocab_size": VOCAB_SIZE,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": head_dim,
+        "hidden_act": "silu",
+        "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5,
+        "sliding_window": window,
+        "tie_word_embeddings": False,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    shape = ModelConfig.read(folder)
+    generator = torch.Generator().manual_seed(0)
+    weights = {name: torch.randn(size, generator=generator) * 0.3 for name, size in expected_tensors(shape)}
+    save_file(weights, folder / "model.safetensors")
+    return load_decoder(folder, shape, torch.float32, torch.device(device))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a pass computes of a text: so many ordinary tokens, and then a tree, given by its nodes' parents."""
+
+    text: int
+    num_tokens: int
+    parents: tuple[int | None, ...] = ()
+
+    @property
+    def num_cells(self) -> int:
+        return self.num_tokens + len(self.parents)
+
+
+class PassTexts:
+    """Texts of random tokens on pages scattered over a pool; trees are computed and forgotten."""
+
+    def __init__(
+        self, num_texts: int, max_len: int, page_size: int, vocab_size: int = VOCAB_SIZE, seed: int = 0
+    ) -> None:
+        self.page_size = page_size
+        self.num_pages_each = -(-max_len // page_size)
+        self.num_pages = num_texts * self.num_pages_each
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(self.num_pages, generator=generator).view(num_texts, -1)
+        self._pages: list[list[int]] = order.tolist()
+        self._tokens: list[list[int]] = torch.randint(0, vocab_size, (num_texts, max_len), generator=generator).tolist()
+        self._vocab_size = vocab_size
+        self.lens = [0] * num_texts
+
+    def pool(self, model: Decoder, num_scratch_tokens: int = 0) -> KVPool:
+        return KVPool(model.kv_layout(), self.num_pages, self.page_size, model.device, num_scratch_tokens)
+
+    def batch(self, turns: Sequence[Turn], *, wants_all: bool = True) -> Batch:
+        """The pass; the ordinary tokens are part of their texts from then on. Logits of all, or of each row's last."""
+        token_ids: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        masks: list[Tensor | None] = []
+        kv_lens: list[int] = []
+        wanted: list[int] = []
+        for turn in turns:
+            start = self.lens[turn.text]
+            end = start + turn.num_tokens
+            token_ids += self._tokens[turn.text][start:end]
+            positions += range(start, end)
+            tree = TokenTree()
+            for index, parent in enumerate(turn.parents):
+                tree.token_ids.append((7 * index + end) % self._vocab_size)
+                tree.parents.append(parent)
+                tree.depths.append(0 if parent is None else tree.depths[parent] + 1)
+            token_ids += tree.token_ids
+            positions += [end + depth for depth in tree.depths]
+            kv_len = end + len(tree)
+            pages, size = self._pages[turn.text], self.page_size
+            slots += [pages[cell // size] * size + cell % size for cell in range(start, kv_len)]
+            masks.append(None if tree.is_chain else tree.ancestor_mask(turn.num_tokens))
+            kv_lens.append(kv_len)
+            wanted.append(len(token_ids) - 1)
+            self.lens[turn.text] = end
+        width = max(-(-kv_len // self.page_size) for kv_len in kv_lens)
+        return Batch(
+            token_ids=torch.tensor(token_ids),
+            positions=torch.tensor(positions),
+            slots=torch.tensor(slots),
+            query_lens=tuple(turn.num_cells for turn in turns),
+            kv_lens=tuple(kv_lens),
+            page_table=torch.tensor([self._pages[turn.text][:width] for turn in turns]),
+            logit_indices=torch.arange(len(token_ids)) if wants_all else torch.tensor(wanted),
+            ancestor_masks=tuple(masks),
+        )
