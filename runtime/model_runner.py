@@ -9,6 +9,7 @@ from torch import Tensor
 from ..kernels.attention import Attention
 from .batch import Batch, Model
 from .cache.kv_pool import KVPool
+from .device_fault import check_device
 from .row import RowShare
 
 
@@ -32,7 +33,10 @@ class ModelRunner:
         self._attention = attention
 
     def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
-        """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares."""
+        """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares.
+
+        On CUDA the pass is launched, not waited for: it is done when something of the logits is read.
+        """
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add(share)
@@ -42,6 +46,10 @@ class ModelRunner:
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
         return {"num_attention_plans_elsewhere": self._attention.num_plans_elsewhere if self._attention else 0}
+
+    def check_device(self, error: Exception) -> None:
+        """Raise `DeviceLost` where `error`, raised by a pass or by whoever read what came of it, was the last one."""
+        check_device(error, self._kv_pool.device)
 
 
 class _BatchBuilder:
