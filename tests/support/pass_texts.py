@@ -19,7 +19,7 @@ from palmette.runtime.token_tree import TokenTree
 VOCAB_SIZE = 97
 
 
-def tiny_decoder(folder: Path, device: str = "cpu", *, window: int | None = None, head_dim: int = 16) -> Decoder:
+def tiny_decoder(folder: Path, device: str = "cpu", *, window: int | None = None, num_layers: int = 2) -> Decoder:
     """A mistral of random weights."""
     config = {
         "model_type": "mistral",
@@ -27,10 +27,10 @@ def tiny_decoder(folder: Path, device: str = "cpu", *, window: int | None = None
         "vocab_size": VOCAB_SIZE,
         "hidden_size": 32,
         "intermediate_size": 48,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": num_layers,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
-        "head_dim": head_dim,
+        "head_dim": 16,
         "hidden_act": "silu",
         "max_position_embeddings": 256,
         "rms_norm_eps": 1e-5,
