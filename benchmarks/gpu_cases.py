@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from gpu_timing import Timed, time_call
+from gpu_timing import Timed, time_call, time_steps
 from torch import Tensor
 from torch.nn import functional
 
@@ -62,6 +62,15 @@ def all_cases() -> list[Case]:
         *(
             Case(f"decode step, 8B shape, batch {rows}", f">= {share} % of the read bound", 40, _step_case(rows, share))
             for rows, share in ((1, 85), (64, 80))
+        ),
+        *(
+            Case(
+                f"decode step with its host part, 8B shape, batch {rows}",
+                ">= 1x launch by launch",
+                40,
+                _host_case(rows),
+            )
+            for rows in (1, 16, 64, 256)
         ),
         *(
             Case(f"transformers, static cache, compiled, batch {rows}", f">= {ratio}x", 100, _peer_case(rows, ratio))
@@ -268,8 +277,8 @@ def _step_seconds(num_rows: int, kv_len: int) -> tuple[Timed, int]:
     """(a decode step, bytes of weights and cells that it must read)."""
     from gpu_model import decode_step
 
-    step, num_bytes = decode_step(num_rows, kv_len, torch.device("cuda"))
-    return time_call(step, min_seconds=0.05), num_bytes
+    step = decode_step(num_rows, kv_len, torch.device("cuda"))
+    return time_call(step.device_part, min_seconds=0.05), step.num_bytes_read
 
 
 def _step_case(num_rows: int, share_wanted: int) -> Callable[[Bounds], Measured]:
@@ -278,6 +287,21 @@ def _step_case(num_rows: int, share_wanted: int) -> Callable[[Bounds], Measured]
         share = 100 * num_bytes / bounds.copy_bytes / ours.seconds
         seconds = {"palmette": ours.seconds, "read bound": num_bytes / bounds.copy_bytes}
         return Measured(seconds, share, "% of bound", share >= share_wanted, _notes(ours))
+
+    return run
+
+
+def _host_case(num_rows: int) -> Callable[[Bounds], Measured]:
+    def run(_bounds: Bounds) -> Measured:
+        from gpu_model import decode_step
+
+        step = decode_step(num_rows, 1024, torch.device("cuda"))
+        recorded, launched = time_steps(step.recorded), time_steps(step.launched)
+        device = time_call(step.device_part, min_seconds=0.05)
+        ratio = launched / recorded
+        seconds = {"palmette": recorded, "launch by launch": launched, "device alone": device.seconds}
+        notes = [*_notes(device), "host and device: plan, copies, launch, and the wait for the logits"]
+        return Measured(seconds, ratio, "x launch by launch", ratio >= 1, notes)
 
     return run
 

@@ -1,48 +1,61 @@
 """Passes over made-up texts, and a tiny model for them: the same passes can be run in two pools and compared."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
+from palmette.kernels.linear import Linear, linear_of
 from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
-from palmette.runtime.models.decoder import Decoder
-from palmette.runtime.models.loader import expected_tensors, load_decoder
+from palmette.runtime.layers import AttentionLayer, FeedForward, fuse_block
+from palmette.runtime.models.decoder import Decoder, DecoderLayer
 from palmette.runtime.models.model_config import ModelConfig
+from palmette.runtime.models.rope_scaling import RopeKind, RopeScaling
 from palmette.runtime.token_tree import TokenTree
 
 VOCAB_SIZE = 97
 
 
-def tiny_decoder(folder: Path, device: str = "cpu", *, window: int | None = None, num_layers: int = 2) -> Decoder:
-    """A mistral of random weights."""
-    config = {
-        "model_type": "mistral",
-        "architectures": ["MistralForCausalLM"],
-        "vocab_size": VOCAB_SIZE,
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": num_layers,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "hidden_act": "silu",
-        "max_position_embeddings": 256,
-        "rms_norm_eps": 1e-5,
-        "sliding_window": window,
-        "tie_word_embeddings": False,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    shape = ModelConfig.read(folder)
+def tiny_decoder(device: str = "cpu", *, window: int | None = None, num_layers: int = 2) -> Decoder:
+    """A llama of random weights in float32."""
+    num_heads, num_kv_heads, head_dim, hidden_size, intermediate_size = 4, 2, 16, 32, 48
     generator = torch.Generator().manual_seed(0)
-    weights = {name: torch.randn(size, generator=generator) * 0.3 for name, size in expected_tensors(shape)}
-    save_file(weights, folder / "model.safetensors")
-    return load_decoder(folder, shape, torch.float32, torch.device(device))
+
+    def random(*shape: int) -> Tensor:
+        return (torch.randn(shape, generator=generator) * 0.3).to(device)
+
+    def linear(out_size: int, in_size: int) -> Linear:
+        return linear_of([random(out_size, in_size)], None, torch.float32, torch.device(device))
+
+    def layer() -> DecoderLayer:
+        qkv = linear((num_heads + 2 * num_kv_heads) * head_dim, hidden_size)
+        output = linear(hidden_size, num_heads * head_dim)
+        attention = AttentionLayer(num_heads, num_kv_heads, head_dim, window, qkv, output, None, 1e-5)
+        mlp = FeedForward(linear(2 * intermediate_size, hidden_size), linear(hidden_size, intermediate_size))
+        attention_norm, mlp_norm = random(hidden_size), random(hidden_size)
+        return DecoderLayer(
+            attention_norm, attention, mlp_norm, mlp, fuse_block(attention_norm, attention, mlp_norm, mlp)
+        )
+
+    config = ModelConfig(
+        model_type="llama",
+        vocab_size=VOCAB_SIZE,
+        hidden_size=hidden_size,
+        intermediate_size=intermediate_size,
+        num_layers=num_layers,
+        num_heads=num_heads,
+        num_kv_heads=num_kv_heads,
+        head_dim=head_dim,
+        max_position_embeddings=256,
+        rms_norm_eps=1e-5,
+        rope=RopeScaling(RopeKind.DEFAULT, 1e4),
+        windows=(window,) * num_layers,
+    )
+    layers = tuple(layer() for _ in range(num_layers))
+    embedding, final_norm = random(VOCAB_SIZE, hidden_size), random(hidden_size)
+    return Decoder(config, embedding, layers, final_norm, linear(VOCAB_SIZE, hidden_size))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Whole passes through plans with fixed tables, as graphs hold them: padding, trees, windows, long and short texts."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from pass_texts import PassTexts, Turn, tiny_decoder
@@ -26,14 +24,14 @@ PASSES = [
 
 
 @pytest.mark.parametrize(("window", "is_deterministic"), [(None, False), (7, True)])
-def test_passes(tmp_path: Path, window: int | None, is_deterministic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passes(window: int | None, is_deterministic: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def plan_for_graph(
         rows: AttentionRows, device: torch.device, bounds: GraphBounds, *, is_deterministic: bool
     ) -> GraphAttention:
         return AttentionGraphPlan(rows, device, bounds, AttentionOptions(is_deterministic, split_len=128))
 
     monkeypatch.setattr(step_graph, "plan_for_graph", plan_for_graph)
-    model = tiny_decoder(tmp_path, window=window, num_layers=1)
+    model = tiny_decoder(window=window, num_layers=1)
     texts = PassTexts(3, 160, 16)
     plain_pool, pool = texts.pool(model), texts.pool(model, 8)
     graphs = StepGraphs(model, pool, CallAgain(), Buckets(8, 160), is_deterministic=is_deterministic)

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 import torch
@@ -28,7 +26,7 @@ NUM_TEXTS, MAX_LEN, PAGE_SIZE, MAX_TOKENS = 5, 60, 4, 24
 def model(name: str) -> Decoder:
     if name == "sprig":
         return load_model(SPRIG, dtype=torch.float32).model
-    return tiny_decoder(Path(mkdtemp(prefix="palmette-test-")), window=7 if name == "windowed" else None)
+    return tiny_decoder(window=7 if name == "windowed" else None)
 
 
 class Sides:
