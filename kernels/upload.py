@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+_ALIGNMENT = 16  # bytes
+
 
 def upload(host: Tensor, device: torch.device) -> Tensor:
     """`host` on `device`; on a CPU `host` itself.
@@ -19,12 +21,19 @@ def upload(host: Tensor, device: torch.device) -> Tensor:
 
 
 def upload_joined(parts: Sequence[Tensor], device: torch.device) -> tuple[Tensor, ...]:
-    """Tensors of one dimension and dtype, each as a view of one buffer that is sent at once."""
+    """Tensors of one dimension and dtype, each as a view of one buffer that is sent at once.
+
+    Each begins at a multiple of 16 bytes: for other addresses Triton would compile its kernels once more.
+    """
     if device.type == "cpu":
         return tuple(parts)
-    joined = torch.empty(sum(map(len, parts)), dtype=parts[0].dtype, pin_memory=True)
-    torch.cat(list(parts), out=joined)
-    return torch.split(joined.to(device, non_blocking=True), [len(part) for part in parts])
+    alignment = max(1, _ALIGNMENT // parts[0].dtype.itemsize)
+    places = [-(-len(part) // alignment) * alignment for part in parts]
+    joined = torch.empty(sum(places), dtype=parts[0].dtype, pin_memory=True)
+    for part, place in zip(parts, torch.split(joined, places), strict=True):
+        place[: len(part)] = part
+    sent = torch.split(joined.to(device, non_blocking=True), places)
+    return tuple(place[: len(part)] for part, place in zip(parts, sent, strict=True))
 
 
 def upload_stacked(rows: Sequence[Tensor], device: torch.device) -> Tensor:

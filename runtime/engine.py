@@ -76,7 +76,7 @@ class EngineCore:
     def step(self) -> bool:
         """Run one forward pass over the rows that are due; False if there is nothing left to do.
 
-        On CUDA the pass is launched, masks are filled while it runs, and the host waits once: for the tokens.
+        On CUDA the pass is launched, masks are filled while it runs, and the host waits when tokens are read.
         Raises: DeviceLost; the engine can only be shut down then.
         """
         self.branches.expire()

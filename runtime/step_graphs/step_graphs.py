@@ -27,9 +27,9 @@ class StepGraphs:
     A pass that is larger, or whose rows are longer, keeps the device busy as it is.
 
     What padding does to bits: a padding row is one more row of the pass. Where the bits of a row do not depend on the
-    rows beside it (deterministic mode; on a CPU with the C kernels) they do not depend on the bucket either, nor on
-    whether there is a graph. Elsewhere a matrix product may choose another kernel for another number of rows, as it
-    may with one more request in the batch.
+    rows beside it (on a CPU with the C kernels; on CUDA where each operator promises it, attention if it
+    `is_deterministic`) they do not depend on the bucket either, nor on whether there is a graph. Elsewhere a matrix
+    product may choose another kernel for another number of rows, as it may for one more request in the batch.
     """
 
     def __init__(
