@@ -22,7 +22,7 @@ def test_a_dry_run_prints_the_plan() -> None:
         "decode attention, 32 rows x 4096",
         "deterministic decode attention",
         "decode step, 8B shape, batch 64",
-        "decode step with its host part, 8B shape, batch 256",
+        "decode step with its host part, 8B shape, batch 64",
     ):
         assert words in done.stdout
     assert "mask + sample" not in done.stdout

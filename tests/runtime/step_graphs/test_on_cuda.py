@@ -88,3 +88,28 @@ def test_an_engine_gives_the_same_tokens_with_graphs_and_without() -> None:
                 outputs.append([each["output_ids"] for each in results])
             engine.check_integrity()
     assert outputs[:2] == outputs[2:]
+
+
+def test_a_step_of_an_engine_waits_for_nothing_until_its_masks_are_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tokenizers")
+    from palmette.runtime.embedded import Engine
+    from palmette.runtime.model_runner import ModelRunner
+
+    run = ModelRunner.run
+    num_checked = 0
+
+    def run_without_waiting(self: ModelRunner, shares: Any) -> Any:
+        nonlocal num_checked
+        num_checked += 1
+        with never_waiting():
+            return run(self, shares)
+
+    prompts = [f"Q: What is the capital of {name}?\nA:" for name in ("France", "Peru", "Kenya")]
+    params = {"max_new_tokens": 12, "regex": "[A-Z][a-z]{3,9}", "seed": 3}
+    with Engine(device="cuda", max_total_tokens=8192) as engine:
+        expected: Any = engine.generate(prompts, params)  # what is made at first use is made
+        monkeypatch.setattr(ModelRunner, "run", run_without_waiting)
+        engine.flush_cache()
+        again: Any = engine.generate(prompts, params)
+    assert [each["text"] for each in again] == [each["text"] for each in expected]
+    assert num_checked > 4
