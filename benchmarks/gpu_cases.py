@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
-from gpu_timing import Timed, time_call, time_on_host
+from gpu_timing import Timed, time_call, time_steps
 from torch import Tensor
 from torch.nn import functional
 
@@ -68,6 +68,15 @@ def all_cases() -> list[Case]:
         *(
             Case(f"decode step, 8B shape, batch {rows}", f">= {share} % of the read bound", 40, _step_case(rows, share))
             for rows, share in ((1, 85), (64, 80))
+        ),
+        *(
+            Case(
+                f"decode step with its host part, 8B shape, batch {rows}",
+                ">= 1x launch by launch",
+                20,
+                _host_case(rows),
+            )
+            for rows in (1, 64)
         ),
         *(
             Case(f"transformers, static cache, compiled, batch {rows}", f">= {ratio}x", 100, _peer_case(rows, ratio))
@@ -270,7 +279,7 @@ def _sampling_case(num_rows: int, kind: str, limit_us: float = math.inf) -> Call
         figure = sides["palmette"].seconds * 1e6
         seconds = {name: timed.seconds for name, timed in sides.items()}
         sampler = TokenSampler(VOCAB_SIZE)
-        seconds["table, launch and copy back"] = time_on_host(lambda: sampler.sample(logits, choices))
+        seconds["table, launch and copy back"] = time_steps(lambda: sampler.sample(logits, choices))
         seconds["read bound"] = (logits.nbytes + table.bitmasks.nbytes) / bounds.copy_bytes
         return Measured(seconds, figure, "us", figure <= limit_us, _notes(sides["palmette"]))
 
@@ -297,8 +306,8 @@ def _step_seconds(num_rows: int, kv_len: int) -> tuple[Timed, int]:
     """(a decode step, bytes of weights and cells that it must read)."""
     from gpu_model import decode_step
 
-    step, num_bytes = decode_step(num_rows, kv_len, torch.device("cuda"))
-    return time_call(step, min_seconds=0.05), num_bytes
+    step = decode_step(num_rows, kv_len, torch.device("cuda"))
+    return time_call(step.device_part, min_seconds=0.05), step.num_bytes_read
 
 
 def _step_case(num_rows: int, share_wanted: int) -> Callable[[Bounds], Measured]:
@@ -307,6 +316,21 @@ def _step_case(num_rows: int, share_wanted: int) -> Callable[[Bounds], Measured]
         share = 100 * num_bytes / bounds.copy_bytes / ours.seconds
         seconds = {"palmette": ours.seconds, "read bound": num_bytes / bounds.copy_bytes}
         return Measured(seconds, share, "% of bound", share >= share_wanted, _notes(ours))
+
+    return run
+
+
+def _host_case(num_rows: int) -> Callable[[Bounds], Measured]:
+    def run(_bounds: Bounds) -> Measured:
+        from gpu_model import decode_step
+
+        step = decode_step(num_rows, 1024, torch.device("cuda"))
+        recorded, launched = time_steps(step.recorded), time_steps(step.launched)
+        device = time_call(step.device_part, min_seconds=0.05)
+        ratio = launched / recorded
+        seconds = {"palmette": recorded, "launch by launch": launched, "device alone": device.seconds}
+        notes = [*_notes(device), "host and device: plan, copies, launch, and the wait for the logits"]
+        return Measured(seconds, ratio, "x launch by launch", ratio >= 1, notes)
 
     return run
 

@@ -1,4 +1,4 @@
-"""Timing on a CUDA device: what a call takes there, without what the host takes to launch it."""
+"""Timing on a CUDA device: what a call takes there, with or without what the host takes to launch it."""
 
 import statistics
 import time
@@ -49,17 +49,15 @@ def time_call(call: Callable[[], object], num_rounds: int = 7, min_seconds: floa
     return Timed(statistics.median(_elapsed(run) for _ in range(num_rounds)) / num_calls, is_graph)
 
 
-def time_on_host(call: Callable[[], object], num_rounds: int = 30) -> float:
-    """Median seconds of a call that waits for the device itself, the host's part and all."""
-    for _ in range(3):
+def time_steps(call: Callable[[], object], num_calls: int = 40) -> float:
+    """The median seconds of one call and the wait for what it launched, as an engine's step has it: host and device."""
+    seconds: list[float] = []
+    for _ in range(num_calls + 3):
+        started = time.perf_counter()
         call()
-    torch.cuda.synchronize()
-    seconds = []
-    for _ in range(num_rounds):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[3:])
 
 
 def _elapsed(call: Callable[[], object]) -> float:

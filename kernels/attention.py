@@ -1,6 +1,7 @@
 """The port to attention over paged keys and values: plan once a step, run once a layer."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,11 +10,13 @@ from .attention_backends.attention_case import AttentionCase, RowMix, mix_of
 from .attention_backends.backend_name import BackendName
 from .attention_backends.choice import BACKENDS, Choice, choose_backends
 from .attention_backends.machine import find_machine
-from .attention_plan import AttentionPlan, Planner
+from .attention_plan import AttentionPlan, GraphAttention, Planner
 from .attention_reference import plan_reference
 from .attention_rows import AttentionRows
 from .cpu.attention import CpuAttentionPlan
 from .cpu.library import cpu_library
+from .graph_bounds import GraphBounds
+from .replanned_attention import ReplannedAttention
 
 
 class Attention:
@@ -56,6 +59,22 @@ def plan(rows: AttentionRows, device: torch.device, *, is_deterministic: bool = 
             return plan_paged(rows, device, AttentionOptions(is_deterministic=is_deterministic))
     library = cpu_library() if device.type == "cpu" else None
     return plan_reference(rows, device) if library is None else CpuAttentionPlan(rows, library)
+
+
+def plan_for_graph(
+    rows: AttentionRows, device: torch.device, bounds: GraphBounds, *, is_deterministic: bool = False
+) -> GraphAttention:
+    """A plan that the steps within `bounds` share; `rows` are the first of them, and tell the number of tokens.
+
+    They also tell whether there are ancestor masks: later rows may have some only if these have. A CPU captures
+    nothing; there it is a plan with the same interface.
+    """
+    if device.type == "cuda":
+        from .cuda.attention_graph import AttentionGraphPlan
+        from .cuda.attention_plan import AttentionOptions
+
+        return AttentionGraphPlan(rows, device, bounds, AttentionOptions(is_deterministic=is_deterministic))
+    return ReplannedAttention(rows, bounds, partial(plan, device=device, is_deterministic=is_deterministic))
 
 
 def attention(

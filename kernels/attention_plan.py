@@ -1,4 +1,4 @@
-"""AttentionPlan: what a backend of attention worked out about the rows of a step."""
+"""AttentionPlan: what a backend of attention worked out about the rows of a step; GraphAttention: of many steps."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
@@ -26,3 +26,19 @@ class AttentionPlan(Protocol):
 
 Planner: TypeAlias = Callable[[AttentionRows], AttentionPlan]
 """Prepares a step; what it keeps between steps is memory to work in."""
+
+
+class GraphAttention(Protocol):
+    """A plan whose launches are always the same: what they attend is in tables, which are written anew."""
+
+    @property
+    def plan(self) -> AttentionPlan:
+        """To be captured."""
+        ...
+
+    def update(self, rows: AttentionRows) -> None:
+        """Make `rows`, whose number of tokens is the captured one, what `plan` attends from here on.
+
+        Raises StepTooLarge, and leaves the plan as it was, where the rows are not within the bounds.
+        """
+        ...

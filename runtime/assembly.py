@@ -27,6 +27,7 @@ from .engine import EngineCore
 from .errors import InvalidOption
 from .memory import Memory
 from .model_runner import ModelRunner
+from .models.decoder import Decoder
 from .models.loader import load_model
 from .models.model_config import ModelConfig
 from .operations.starter import Starter, TextLimits
@@ -41,6 +42,10 @@ from .speculation.segment_feed import SegmentFeed
 from .speculation.segment_store import SegmentStore
 from .speculation.speculator import Speculator
 from .speculation.suffix_drafts import SuffixDrafts
+from .step_graphs.buckets import MAX_QUERY_LEN, Buckets
+from .step_graphs.cuda_graph_recorder import CudaGraphRecorder
+from .step_graphs.graph_recorder import GraphRecorder
+from .step_graphs.step_graphs import StepGraphs
 from .tokenizer import Tokenizer
 
 SPRIG = Path(__file__).parent / "models" / "sprig"
@@ -62,10 +67,11 @@ class EngineParts:
     compiler: GrammarCompiler
 
 
-def assemble(config: EngineConfig) -> EngineParts:
+def assemble(config: EngineConfig, recorder: GraphRecorder | None = None) -> EngineParts:
     """Load the model and build an engine around it.
 
-    Raises: InvalidOption, ModelLoadError.
+    recorder: of passes; None: CUDA graphs on CUDA, if they are wanted, else none. Raises: InvalidOption,
+    ModelLoadError.
     """
     device = _device(config.model)
     path, dtype = config.model.path or SPRIG, _dtype(config.model, device)
@@ -76,7 +82,14 @@ def assemble(config: EngineConfig) -> EngineParts:
     layout = loaded.model.kv_layout(cell_dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
-    pool = KVPool(layout, num_pages, config.cache.page_size, device)
+    # Graphs hold palmette's own attention: where another attends, passes are launched one by one.
+    is_own = all(choice.name == "triton" for choice in attention.choices.values())
+    if recorder is None and device.type == "cuda" and is_own and config.model.has_cuda_graphs:
+        recorder = CudaGraphRecorder(device)
+    buckets = Buckets(config.scheduler.token_budget, max(context_len + MAX_QUERY_LEN, config.cache.page_size))
+    num_scratch = 0 if recorder is None else buckets.max_tokens
+    pool = KVPool(layout, num_pages, config.cache.page_size, device, num_scratch)
+    model: Model = loaded.model if recorder is None else _recorded(loaded.model, pool, recorder, buckets, config)
     cache = RadixCache(pool, eviction_policy=config.cache.eviction_policy)
     memory = Memory(pool, cache, is_caching=config.cache.is_caching)
     vocab_size = loaded.model.vocab_size
@@ -98,15 +111,22 @@ def assemble(config: EngineConfig) -> EngineParts:
     )
     core = EngineCore(
         starter,
-        ModelRunner(loaded.model, pool, device, attention),
+        ModelRunner(model, pool, attention),
         Sampler(vocab_size),
         memory,
         config.scheduler,
         _seed_source(config.random_seed),
         num_mask_threads=constraints.num_mask_threads,
-        speculator=_speculator(config.speculation, loaded.model, memory, compiler.vocabulary, tokenizer),
+        speculator=_speculator(config.speculation, model, memory, compiler.vocabulary, tokenizer),
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
+
+
+def _recorded(model: Decoder, pool: KVPool, recorder: GraphRecorder, buckets: Buckets, config: EngineConfig) -> Model:
+    """The model with its small passes recorded, the commonest ones at once."""
+    graphs = StepGraphs(model, pool, recorder, buckets)
+    graphs.record_decoding(config.scheduler.max_running_rows)
+    return graphs
 
 
 def _speculator(

@@ -1,4 +1,4 @@
-"""Batch: what one forward pass needs, as tensors."""
+"""Batch: what one forward pass needs, as tensors on the host."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +15,9 @@ class Batch:
     A row's tokens are the last `query_lens[r]` of its `kv_lens[r]` cells. Without an ancestor mask a token sees
     all cells up to its own. With one (a tree of drafts or of choices) it sees every cell before the row's
     tokens, and of these the ones its row of the mask marks; its position is its depth, not its index.
+
+    All tensors are on the CPU: attention is planned there, and the model sends the rest to its device in one copy
+    (`pass_inputs.py`).
     """
 
     token_ids: Tensor  # [num_tokens] int64

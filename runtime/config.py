@@ -36,6 +36,8 @@ class ModelOptions:
     """What the weights of linear layers are rounded to when they are loaded; None: they are not."""
     attention_backend: BackendName | None = None
     """Who attends; None: chosen by device, dtype, heads and rows."""
+    has_cuda_graphs: bool = True
+    """Whether small passes are recorded and launched as CUDA graphs; it means nothing on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class EngineConfig:
         context_length: int | None = None,
         quantization: str | None = None,
         attention_backend: str = "auto",
+        cuda_graphs: bool = ModelOptions.has_cuda_graphs,
         page_size: int = CacheOptions.page_size,
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
@@ -205,7 +208,12 @@ class EngineConfig:
         for name, text in {"dtype": dtype, "device": device}.items():
             if not isinstance(text, str):
                 raise InvalidOption(f"{name}: expected a string, got {text!r}")
-        for name, flag in {"disable_radix_cache": disable_radix_cache, "validate_output": validate_output}.items():
+        flags = {
+            "cuda_graphs": cuda_graphs,
+            "disable_radix_cache": disable_radix_cache,
+            "validate_output": validate_output,
+        }
+        for name, flag in flags.items():
             if not isinstance(flag, bool):
                 raise InvalidOption(f"{name}: expected True or False, got {flag!r}")
         is_int = isinstance(random_seed, int) and not isinstance(random_seed, bool)
@@ -219,6 +227,7 @@ class EngineConfig:
                 context_length,
                 None if quantization is None else _one_of("quantization", quantization, _QUANTIZATIONS),
                 _attention_backend(attention_backend),
+                cuda_graphs,
             ),
             cache=CacheOptions(
                 page_size,
@@ -255,6 +264,7 @@ OPTION_NAMES = (
     "context_length",
     "quantization",
     "attention_backend",
+    "cuda_graphs",
     "page_size",
     "max_total_tokens",
     "disable_radix_cache",

@@ -74,7 +74,11 @@ class EngineCore:
     # --- the loop
 
     def step(self) -> bool:
-        """Run one forward pass over the rows that are due; False if there is nothing left to do."""
+        """Run one forward pass over the rows that are due; False if there is nothing left to do.
+
+        On CUDA the pass is launched, masks are filled while it runs, and the host waits when tokens are read.
+        Raises: DeviceLost; the engine can only be shut down then.
+        """
         self.branches.expire()
         shares = self.scheduler.schedule()
         if shares:
@@ -220,6 +224,7 @@ class EngineCore:
         try:
             logits = self._runner.run(shares)
         except Exception as error:  # noqa: BLE001 - whatever a model raises must end its rows and nothing else
+            self._runner.check_device(error)
             for share in shares:
                 self.branches.fail(share.row, _step_failed("the forward pass", error))
             return None
@@ -256,6 +261,7 @@ class EngineCore:
                 task.receive_tree(logits.last, logits.nodes)
                 return None
         except Exception as error:  # noqa: BLE001 - a row that fails must end alone
+            self._runner.check_device(error)
             self.branches.fail(row, _step_failed("an operation", error))
             return None
         return self._sample_row(row, mask) if logits.last is not None else None
@@ -329,6 +335,7 @@ class EngineCore:
             )
             return [(row, token) for (row, _, _), token in zip(sampling, tokens, strict=True)]
         except Exception as error:  # noqa: BLE001 - found out below whose fault it is
+            self._runner.check_device(error)
             if len(sampling) == 1:
                 self.branches.fail(sampling[0][0], _step_failed("sampling", error))
                 return []

@@ -97,9 +97,17 @@ class RotaryEmbedding:
         self._inverse_frequencies = inverse_frequencies
         self._scale = scale
         self._table = rotary_table(inverse_frequencies, 2048, scale)  # [num_positions, head_dim / 2] complex64
+        # A recorded graph reads the table of its time, so that is kept. Each is at least twice the one before: all
+        # that are kept take no more than the one in use.
+        self._outgrown: list[Tensor] = []
 
-    def turns(self, positions: Tensor, max_len: int) -> Tensor:
-        """Rows of the table, [num_tokens, 1, head_dim / 2] complex64, for positions [num_tokens] below `max_len`."""
-        if max_len > len(self._table):
-            self._table = rotary_table(self._inverse_frequencies, max(max_len, 2 * len(self._table)), self._scale)
+    def reserve(self, num_positions: int) -> None:
+        """Have all positions below `num_positions` in the table."""
+        if num_positions > len(self._table):
+            self._outgrown.append(self._table)
+            num_positions = max(num_positions, 2 * len(self._table))
+            self._table = rotary_table(self._inverse_frequencies, num_positions, self._scale)
+
+    def turns(self, positions: Tensor) -> Tensor:
+        """Rows of the table, [num_tokens, 1, head_dim / 2] complex64, for positions [num_tokens] that are in it."""
         return self._table.index_select(0, positions).unsqueeze(1)

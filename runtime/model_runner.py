@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..kernels.attention import Attention
 from .batch import Batch, Model
 from .cache.kv_pool import KVPool
+from .device_fault import check_device
 from .row import RowShare
 
 
 @dataclass(frozen=True)
 class RowLogits:
-    """Raw logits of one row's share, each [n, vocab_size] float32."""
+    """Raw logits of one row's share, each [n, vocab_size] float32, on the model's device; read before the next pass."""
 
     score_positions: range
     scores: Tensor  # [len(score_positions), vocab_size]
@@ -25,24 +27,30 @@ class RowLogits:
 class ModelRunner:
     """Runs one forward pass over the shares of a step."""
 
-    def __init__(self, model: Model, kv_pool: KVPool, device: torch.device, attention: Attention | None = None) -> None:
+    def __init__(self, model: Model, kv_pool: KVPool, attention: Attention | None = None) -> None:
         """attention: the model's, where it says how it attends."""
         self._model = model
         self._kv_pool = kv_pool
-        self._device = device
         self._attention = attention
 
     def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
-        """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares."""
+        """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares.
+
+        On CUDA the pass is launched, not waited for: it is done when something of the logits is read.
+        """
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add(share)
-        logits = self._model.forward(builder.batch(self._device), self._kv_pool)
+        logits = self._model.forward(builder.batch(), self._kv_pool)
         return builder.split(logits)
 
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
         return {"num_attention_plans_elsewhere": self._attention.num_plans_elsewhere if self._attention else 0}
+
+    def check_device(self, error: Exception) -> None:
+        """Raise `DeviceLost` where `error`, raised by a pass or by whoever read what came of it, was the last one."""
+        check_device(error, self._kv_pool.device)
 
 
 class _BatchBuilder:
@@ -69,13 +77,14 @@ class _BatchBuilder:
         self._token_ids += branch.token_ids[start:end]
         self._positions += range(start, end)
         tree = share.tree
+        num_cells = share.num_tokens + (0 if tree is None else len(tree))
         if tree is not None:
             self._token_ids += tree.token_ids
             self._positions += [end + depth for depth in tree.depths]
-        kv_len = start + share.num_cells
+        kv_len = start + num_cells
         page_size, table = self._page_size, branch.page_table
         self._slots += [table[cell // page_size] * page_size + cell % page_size for cell in range(start, kv_len)]
-        self._query_lens.append(share.num_cells)
+        self._query_lens.append(num_cells)
         self._kv_lens.append(kv_len)
         self._tables.append(table[: -(-kv_len // page_size)])
         # A chain is seen as ordinary tokens are.
@@ -90,25 +99,26 @@ class _BatchBuilder:
         self._wanted += [base + share.num_tokens + node for node in inner]
         self._counts.append((scores, wants_last, len(inner)))
 
-    def batch(self, device: torch.device) -> Batch:
+    def batch(self) -> Batch:
         """The rows as tensors."""
         width = max(len(table) for table in self._tables)
         padded = [table + [0] * (width - len(table)) for table in self._tables]
         return Batch(
-            token_ids=torch.tensor(self._token_ids, device=device),
-            positions=torch.tensor(self._positions, device=device),
-            slots=torch.tensor(self._slots, device=device),
+            token_ids=_tensor(self._token_ids),
+            positions=_tensor(self._positions),
+            slots=_tensor(self._slots),
             query_lens=tuple(self._query_lens),
             kv_lens=tuple(self._kv_lens),
-            page_table=torch.tensor(padded, device=device),
-            logit_indices=torch.tensor(self._wanted, dtype=torch.int64, device=device),
-            ancestor_masks=tuple(mask if mask is None else mask.to(device) for mask in self._masks),
+            page_table=_tensor(padded),
+            logit_indices=_tensor(self._wanted),
+            ancestor_masks=tuple(self._masks),
         )
 
     def split(self, logits: Tensor) -> list[RowLogits]:
         """Logits of the wanted tokens, [num_wanted, vocab_size], by row."""
         rows: list[RowLogits] = []
         none = logits[:0]
+        lines = logits.unbind()  # all at once: to index a tensor takes ten times as long
         offset = 0
         for scores, wants_last, num_inner in self._counts:
             num_scores = len(scores)
@@ -117,9 +127,14 @@ class _BatchBuilder:
                 RowLogits(
                     scores,
                     logits[offset : offset + num_scores] if num_scores else none,
-                    logits[after - 1] if wants_last else None,
+                    lines[after - 1] if wants_last else None,
                     logits[after : after + num_inner] if num_inner else none,
                 )
             )
             offset = after + num_inner
         return rows
+
+
+def _tensor(numbers: Sequence[int] | Sequence[Sequence[int]]) -> Tensor:
+    """int64. NumPy reads lists several times as fast as torch, and nested ones ten times."""
+    return torch.from_numpy(np.array(numbers, dtype=np.int64))

@@ -1,36 +1,19 @@
 """AttentionGraphPlan: a plan whose launches stay the same from step to step, so that a CUDA graph can hold them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..attention_rows import AttentionRows
+from ..graph_bounds import GraphBounds, StepTooLarge
+from ..upload import upload as upload_tensor
 from .attention_config import block_rows
 from .attention_item import ITEM_LEN
 from .attention_launch import PagedAttentionPlan
 from .attention_plan import AttentionOptions, HostPlan, TileLimits, num_programs, plan_on_host, send
 from .attention_tape import fill, upload
-
-
-class StepTooLarge(Exception):
-    """A step does not fit what was captured; launch it outside of the graph."""
-
-    def __init__(self, name: str, num_captured: int, num_wanted: int) -> None:
-        super().__init__(
-            f"attention in a graph: expected at most {num_captured} of {name}, got {num_wanted}; "
-            "plan this step with plan_paged and run it outside of the graph"
-        )
-
-
-@dataclass(frozen=True)
-class GraphBounds:
-    """The steps of a graph: always `num_rows` rows, of at most so many tokens, nodes of trees included, and cells."""
-
-    num_rows: int
-    max_query_len: int
-    max_kv_len: int
 
 
 class AttentionGraphPlan:
@@ -64,7 +47,7 @@ class AttentionGraphPlan:
         fill(self._tables, self._padded(rows).tables)
         if self.plan.positions is not None:
             assert rows.positions is not None, "positions: expected them with a window and trees, got None"
-            self.plan.positions.copy_(rows.positions, non_blocking=True)
+            self.plan.positions.copy_(upload_tensor(rows.positions, self._device), non_blocking=True)
 
     def _table_sizes(self, rows: AttentionRows, group: int, head_dim: int) -> dict[str, tuple[int, ...]]:
         bounds, options = self._bounds, self._options
@@ -72,7 +55,8 @@ class AttentionGraphPlan:
         self._block_m = block_rows(most, group, head_dim)
         tile_tokens = min(self._block_m // group, bounds.max_query_len)
         has_trees = any(mask is not None for mask in rows.ancestor_masks)
-        num_tiles = bounds.num_rows * (-(-bounds.max_query_len // tile_tokens) + has_trees)
+        # No tile is without a token.
+        num_tiles = min(self._num_tokens, bounds.num_rows * (-(-bounds.max_query_len // tile_tokens) + has_trees))
         if options.is_deterministic:
             # A node of a tree is a tile of its own, after one for each split before it.
             num_splits = -(-bounds.max_kv_len // options.split_len)
@@ -94,15 +78,7 @@ class AttentionGraphPlan:
 
     def _padded(self, rows: AttentionRows) -> HostPlan:
         num_items = self._sizes[f"items {self._block_m}"][0]
-        self._check("rows", self._bounds.num_rows, len(rows.query_lens))
-        self._check("tokens", self._num_tokens, sum(rows.query_lens))
-        self._check("tokens of a row", self._bounds.max_query_len, max(rows.query_lens))
-        self._check("cells", self._bounds.max_kv_len, max(rows.kv_lens))
-        if sum(rows.query_lens) < self._num_tokens or len(rows.query_lens) < self._bounds.num_rows:
-            raise ValueError(
-                f"attention in a graph: expected {self._bounds.num_rows} rows and {self._num_tokens} tokens, got "
-                f"{len(rows.query_lens)} and {sum(rows.query_lens)}; fill the step up with rows of one token"
-            )
+        self._bounds.check(rows.query_lens, rows.kv_lens, self._num_tokens)
         width = self._sizes["page_table"][1]
         rows = replace(rows, page_table=rows.page_table[:, :width])
         host = plan_on_host(rows, self._device, self._options, TileLimits(self._block_m, num_items))
@@ -114,10 +90,6 @@ class AttentionGraphPlan:
             for name, size in self._sizes.items()
         }
         return HostPlan(rows, rows.window, host.split_len, tables, self._sizes["slots"][0])
-
-    def _check(self, name: str, num_captured: int, num_wanted: int) -> None:
-        if num_wanted > num_captured:
-            raise StepTooLarge(name, num_captured, num_wanted)
 
 
 def _pad(table: NDArray[np.int32], size: tuple[int, ...], name: str) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..attention_rows import AttentionRows
+from ..upload import upload as upload_tensor
 from . import cascade
 from .attention_config import MAX_GROUP, MAX_HEAD_DIM, block_rows
 from .attention_item import BLOCK_ALIGNMENT, ItemField
@@ -270,4 +271,4 @@ def _shared_memory(device: torch.device) -> int:
 
 def _positions(rows: AttentionRows, device: torch.device) -> Tensor:
     assert rows.positions is not None, "positions: expected them with a window and ancestor masks, got None"
-    return rows.positions.to(device, non_blocking=True)
+    return upload_tensor(rows.positions, device)

@@ -54,10 +54,20 @@ class KVPool:
     Free pages are handed out lowest id first, so that a branch alone in the pool lies in consecutive pages, which
     attention on a CPU reads without gathering. Cells of a fresh page hold whatever the last owner left in them.
 
+    Behind the pages there may be scratch: cells that are never handed out, for passes that must write more tokens
+    than they have (`step_graphs/padding.py`).
+
     Not thread-safe: it belongs to the engine's loop.
     """
 
-    def __init__(self, layout: KVLayout, num_pages: int, page_size: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        layout: KVLayout,
+        num_pages: int,
+        page_size: int,
+        device: torch.device | str = "cpu",
+        num_scratch_tokens: int = 0,
+    ) -> None:
         if num_pages < 1:
             raise ValueError(f"num_pages: expected an integer >= 1, got {num_pages!r}; give the cache more memory")
         if page_size < 1:
@@ -66,7 +76,10 @@ class KVPool:
         self.num_pages = num_pages
         self.page_size = page_size
         self.device = torch.device(device)
-        shape = (layout.num_layers, 2, num_pages, page_size, layout.num_kv_heads, layout.head_dim)
+        self.scratch_pages = range(num_pages, num_pages - (-num_scratch_tokens // page_size))
+        """Ids of pages that nobody owns or ever will."""
+        num_pages_in_all = num_pages + len(self.scratch_pages)
+        shape = (layout.num_layers, 2, num_pages_in_all, page_size, layout.num_kv_heads, layout.head_dim)
         self.cells = _zeros(shape, layout.dtype, self.device)
         self._k_views = tuple(self.cells[layer, 0] for layer in range(layout.num_layers))
         self._v_views = tuple(self.cells[layer, 1] for layer in range(layout.num_layers))
@@ -95,11 +108,11 @@ class KVPool:
         return self.num_pages * self.page_size
 
     def k(self, layer: int) -> Tensor:
-        """Keys of a layer, a view: [num_pages, page_size, num_kv_heads, head_dim]."""
+        """Keys of a layer, a view: [num_pages and scratch, page_size, num_kv_heads, head_dim]."""
         return self._k_views[layer]
 
     def v(self, layer: int) -> Tensor:
-        """Values of a layer, a view: [num_pages, page_size, num_kv_heads, head_dim]."""
+        """Values of a layer, a view: [num_pages and scratch, page_size, num_kv_heads, head_dim]."""
         return self._v_views[layer]
 
     def allocate(self, num_pages: int, after: int | None = None) -> list[int]:

@@ -51,6 +51,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("quantization", "quantization", "model", "what weights are rounded to when loaded", choices=_QUANTIZATIONS),
     Flag("attention-backend", "attention_backend", "model", "who attends", choices=("auto", *BACKEND_NAMES)),
     Flag("device", "device", "model", "auto, cpu, cuda or cuda:n"),
+    Flag("cuda-graphs", "cuda_graphs", "model", "on CUDA, record small passes and launch each as one"),
     Flag("context-length", "context_length", "model", "longest text", "tokens"),
     Flag("random-seed", "random_seed", "model", "requests without a seed draw theirs from this"),
     Flag("page-size", "page_size", "memory", "size of a page of the KV pool", "tokens"),

@@ -1,5 +1,6 @@
 """Decoder: the one forward pass of llama, mistral, qwen2 and qwen3."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from ...kernels.rms_norm import rms_norm
 from ..batch import Batch
 from ..cache.kv_pool import KVLayout, KVPool
 from ..layers import AttentionLayer, FeedForward, RotaryEmbedding
+from ..pass_inputs import PassInputs
 from .model_config import ModelConfig
 
 
@@ -87,22 +89,26 @@ class Decoder:
 
     @torch.inference_mode()
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
-        """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32."""
-        plans = self._plan(batch, kv_pool.page_size)
-        turns = self._rotary.turns(batch.positions, max(batch.kv_lens))
-        hidden = functional.embedding(batch.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
-        for index, layer in enumerate(self._layers):
-            window = layer.attention.window
-            hidden = layer.forward(hidden, turns, batch.slots, plans[window], kv_pool.k(index), kv_pool.v(index))
-        if len(batch.logit_indices) != len(hidden):
-            hidden = hidden.index_select(0, batch.logit_indices)
-        return self._lm_head.forward(rms_norm(hidden, self._final_norm, self.config.rms_norm_eps), torch.float32)
+        """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32.
 
-    def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
-        """One plan for each window that layers have, shared by those layers."""
-        plans: dict[int | None, AttentionPlan] = {}
-        for window in self._windows:
-            rows = AttentionRows(
+        On CUDA it launches and waits for nothing.
+        """
+        self.reserve(max(batch.kv_lens))
+        rows = self.attention_rows(batch, kv_pool.page_size)
+        plans = {window: self._plan(each) for window, each in rows.items()}
+        return self.compute(PassInputs.of(batch, self.device), plans, kv_pool)
+
+    def _plan(self, rows: AttentionRows) -> AttentionPlan:
+        return plan(rows, self.device) if self._attention is None else self._attention.plan(rows)
+
+    def reserve(self, max_len: int) -> None:
+        """Be ready for texts of so many tokens."""
+        self._rotary.reserve(max_len)
+
+    def attention_rows(self, batch: Batch, page_size: int) -> dict[int | None, AttentionRows]:
+        """What attention must know, for each window that layers have; layers with the same window share a plan."""
+        return {
+            window: AttentionRows(
                 batch.query_lens,
                 batch.kv_lens,
                 batch.page_table,
@@ -114,5 +120,20 @@ class Decoder:
                 num_heads=self.config.num_heads,
                 head_dim=self.config.head_dim,
             )
-            plans[window] = plan(rows, self.device) if self._attention is None else self._attention.plan(rows)
-        return plans
+            for window in self._windows
+        }
+
+    @torch.inference_mode()
+    def compute(self, inputs: PassInputs, plans: Mapping[int | None, AttentionPlan], kv_pool: KVPool) -> Tensor:
+        """The pass itself: what is done on the device, and the same for all batches of so many tokens.
+
+        Texts must be within what was reserved. Returns logits: [num_wanted, vocab_size] float32.
+        """
+        turns = self._rotary.turns(inputs.positions)
+        hidden = functional.embedding(inputs.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
+        for index, layer in enumerate(self._layers):
+            window = layer.attention.window
+            hidden = layer.forward(hidden, turns, inputs.slots, plans[window], kv_pool.k(index), kv_pool.v(index))
+        if inputs.logit_indices is not None:
+            hidden = hidden.index_select(0, inputs.logit_indices)
+        return self._lm_head.forward(rms_norm(hidden, self._final_norm, self.config.rms_norm_eps), torch.float32)

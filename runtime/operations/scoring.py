@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ...kernels.upload import upload
 from ...lang.events import ScoreResult, TokenLogprob
 from ..branch import Branch
 from .task import Task
@@ -44,10 +45,11 @@ class TapeScores:
     def receive(self, positions: range, logits: Tensor) -> None:
         """Take the logits after `positions`: [len(positions), vocab_size]."""
         logprobs = torch.log_softmax(logits, dim=-1)
-        targets = torch.tensor([self.branch.token_ids[position + 1] for position in positions], device=logits.device)
+        token_ids = [self.branch.token_ids[position + 1] for position in positions]
+        targets = upload(torch.tensor(token_ids), logits.device)
         chosen = logprobs.gather(1, targets[:, None])[:, 0].tolist()
         tops = top_logprobs(logprobs, self.num_top)
-        for position, token_id, logprob, top in zip(positions, targets.tolist(), chosen, tops, strict=True):
+        for position, token_id, logprob, top in zip(positions, token_ids, chosen, tops, strict=True):
             self.found[position + 1] = self._entry(token_id, logprob, top)
 
     def result(self) -> tuple[TokenLogprob, ...]:

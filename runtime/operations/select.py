@@ -1,5 +1,6 @@
 """SelectTask: scores all choices of a selection over one token tree."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...kernels.philox import gumbel
+from ...kernels.upload import upload
 from ...lang.events import SelectResult, TokenLogprob
 from ...lang.ir import ChoicesMethod, Select
 from ..branch import Branch
@@ -55,11 +57,18 @@ class SelectTask(Task):
         assert self._root is not None, "the tape's last token was never computed for this selection"
         after = torch.log_softmax(nodes, dim=-1)
         row_of = {node: row for row, node in enumerate(tree.inner_nodes())}
-        for index, path in members.items():
-            tokens = self.choice_tokens[index]
-            logprobs = [float(self._root[tokens[0]])]
-            logprobs += [float(after[row_of[node], token]) for node, token in zip(path, tokens[1:], strict=False)]
-            self.token_logprobs[index] = logprobs
+        firsts = {index: self.choice_tokens[index][0] for index in members}
+        places = [
+            (row_of[node], token)
+            for index, path in members.items()
+            for node, token in zip(path, self.choice_tokens[index][1:], strict=False)
+        ]
+        # Read at once: each read of its own would wait for the device.
+        of_firsts = _read(self._root[None], [(0, token) for token in firsts.values()])
+        of_others = iter(_read(after, places))
+        for (index, path), first in zip(members.items(), of_firsts, strict=True):
+            num_others = min(len(path), len(self.choice_tokens[index]) - 1)
+            self.token_logprobs[index] = [first, *itertools.islice(of_others, num_others)]
 
     def _cut_into_groups(self) -> list[tuple[TokenTree, dict[int, list[int]]]]:
         groups: list[tuple[TokenTree, dict[int, list[int]]]] = []
@@ -69,6 +78,15 @@ class SelectTask(Task):
             tree, members = groups[-1]
             members[index] = tree.add_path(tokens)
         return groups
+
+
+def _read(values: Tensor, places: Sequence[tuple[int, int]]) -> list[float]:
+    """The numbers at (row, column) of [num_rows, num_columns]."""
+    if not places:
+        return []
+    rows, columns = upload(torch.tensor(places), values.device).unbind(1)
+    numbers: list[float] = values[rows, columns].tolist()
+    return numbers
 
 
 def decide(

@@ -22,6 +22,7 @@ def test_a_dry_run_prints_the_plan() -> None:
         "decode attention, 32 rows x 4096",
         "deterministic decode attention",
         "decode step, 8B shape, batch 64",
+        "decode step with its host part, 8B shape, batch 64",
     ):
         assert words in done.stdout
     assert "mask + sample" not in done.stdout
@@ -41,10 +42,12 @@ def test_the_timed_step_runs_and_counts_what_it_reads(monkeypatch: pytest.Monkey
     shape = Shape(
         vocab_size=64, hidden_size=32, intermediate_size=48, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8
     )
-    step, num_bytes = decode_step(3, 40, torch.device("cpu"), shape, torch.float32)
-    logits = step()
+    step = decode_step(3, 40, torch.device("cpu"), shape, torch.float32)
+    logits = step.device_part()
     assert logits.shape == (3, 64)
     assert logits.isfinite().all()
+    assert torch.equal(step.launched(), logits)
+    torch.testing.assert_close(step.recorded(), logits)
     weights = 2 * (32 * 64 + 32 * 32 + 96 * 32 + 48 * 32) + 64 * 32
     cells = 2 * 3 * 40 * 2 * 2 * 8
-    assert num_bytes == 4 * (weights + cells)
+    assert step.num_bytes_read == 4 * (weights + cells)

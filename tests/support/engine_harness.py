@@ -88,7 +88,7 @@ class Harness:
                 rollback_budget,
                 is_output_validated=is_output_validated,
             ),
-            ModelRunner(self.model, self.pool, torch.device("cpu")),
+            ModelRunner(self.model, self.pool),
             sampler or Sampler(vocab_size),
             self.memory,
             options,

@@ -279,8 +279,9 @@ def test_half_precision(name: str, dtype: torch.dtype) -> None:
 
 def test_positions_past_the_first_table() -> None:
     model = load("llama")
-    short = model._rotary.turns(torch.tensor([5, 2000]), 2001)
-    grown = model._rotary.turns(torch.tensor([5, 2000, 3000]), 3001)
+    short = model._rotary.turns(torch.tensor([5, 2000]))
+    model.reserve(3001)
+    grown = model._rotary.turns(torch.tensor([5, 2000, 3000]))
     assert torch.equal(short, grown[:2])
     angle = torch.tensor(3000.0) * model.config.rope.inverse_frequencies(model.config.head_dim)
     assert torch.allclose(grown[2, 0].real, angle.cos(), atol=1e-3)
