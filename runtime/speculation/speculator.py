@@ -98,7 +98,8 @@ class Speculator:
         first = self._num_passes % len(texts)  # where only some are asked for, each has its turn
         self._num_passes += 1
         asked = {(first + offset) % len(texts) for offset in range(num_asked)}
-        drafted = [self._drafts(text) if index in asked else [] for index, text in enumerate(texts)]
+        is_asked = [index in asked and not _waits(text) for index, text in enumerate(texts)]
+        drafted = [self._drafts(text) if is_due else [] for text, is_due in zip(texts, is_asked, strict=True)]
         trees = [merge_drafts(each, max_nodes=self._max_nodes, min_chance=MIN_CHANCE) for each in drafted]
         chances = sorted((chance for tree in trees for chance in tree.chances), reverse=True)
         size = choose_size(
@@ -108,13 +109,14 @@ class Speculator:
         least = chances[size - 1] if size else 2.0
         chosen = []
         num_left = size
-        for text, drafts, tree in zip(texts, drafted, trees, strict=True):
+        for text, drafts, tree, is_due in zip(texts, drafted, trees, is_asked, strict=True):
             num_nodes = min(num_left, sum(chance >= least for chance in tree.chances))
             num_left -= num_nodes
             is_whole = num_nodes == len(tree)
             kept = tree if is_whole else merge_drafts(drafts, max_nodes=num_nodes, min_chance=least)
             legal = self._legal(text, kept)
-            _pause(text, has_guesses=bool(len(legal)))
+            if is_due:
+                _pause(text, has_guesses=bool(len(legal)))
             chosen.append(legal)
         self._pass.seconds += self.clock() - start
         return chosen
@@ -162,9 +164,6 @@ class Speculator:
                     text.record.add(source, min(given, 1.0), node in is_right)
 
     def _drafts(self, text: Guesses) -> list[Draft]:
-        if text.num_passes_to_wait:
-            text.num_passes_to_wait -= 1
-            return []
         max_len = text.text.num_useful(self._max_nodes)
         drafts: list[Draft] = []
         for guesser in list(text.guessers) if max_len > 0 else []:
@@ -199,10 +198,18 @@ def _useful(draft: Draft, text: Guesses) -> Draft:
     return Draft(draft.token_ids[:length], probabilities, draft.source)
 
 
+def _waits(text: Guesses) -> bool:
+    """Whether a text is to be left alone in this pass, too."""
+    if not text.num_passes_to_wait:
+        return False
+    text.num_passes_to_wait -= 1
+    return True
+
+
 def _pause(text: Guesses, *, has_guesses: bool) -> None:
     """Wait longer and longer for a text for which nothing is worth checking."""
     if has_guesses:
         text.pause = text.num_passes_to_wait = 0
-    elif text.text.matcher is None and not text.num_passes_to_wait:  # what a grammar forces may begin at any token
+    elif text.text.matcher is None:  # what a grammar forces may begin at any token
         text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)
         text.num_passes_to_wait = text.pause
