@@ -36,6 +36,7 @@ from .speculation.draft import Source
 from .speculation.drafter import Drafter
 from .speculation.forced_drafts import ForcedDrafts
 from .speculation.pass_timing import measure_step_cost
+from .speculation.prediction_drafts import PredictionDrafts
 from .speculation.radix_drafts import RadixDrafts
 from .speculation.segment_feed import SegmentFeed
 from .speculation.segment_store import SegmentStore
@@ -113,8 +114,10 @@ def _speculator(
     if not options.sources:
         return None
     store = SegmentStore(options.num_stored_tokens)
+    tokenize = partial(tokenizer.encode, has_special=False)
     drafters: dict[Source, Drafter] = {
-        "forced": ForcedDrafts(vocabulary, partial(tokenizer.encode, has_special=False)),
+        "forced": ForcedDrafts(vocabulary, tokenize),
+        "prediction": PredictionDrafts(tokenize),
         "radix": RadixDrafts(memory.cache),
         "suffix": SuffixDrafts(store),
         "counts": CountDrafts(),

@@ -64,6 +64,8 @@ class GenTask(Task):
     seam: OpenSeam | None = None
     constraint: Constraint | None = None
     """What `grammar` was made from."""
+    prediction: str | None = None
+    """What the caller expects the text to be."""
 
     token_ids: list[int] = field(default_factory=list)
     """All that were sampled and stand, those before the value included."""
@@ -139,6 +141,7 @@ class GenTask(Task):
                 self.constraint,
                 self._ends,
                 len(self.branch.token_ids) - self._num_value_tokens + self.params.max_new_tokens,
+                self.prediction,
             )
         return self._draft_text
 

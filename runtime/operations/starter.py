@@ -182,6 +182,7 @@ class Starter:
             output_check=output_check,
             seam=seam,
             constraint=operation.constraint,
+            prediction=operation.prediction,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:

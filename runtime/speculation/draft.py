@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Source = Literal["forced", "radix", "suffix", "counts"]
+Source = Literal["forced", "prediction", "radix", "suffix", "counts"]
 """Where guesses come from."""
 
 SOURCES: tuple[Source, ...] = get_args(Source)

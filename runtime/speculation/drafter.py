@@ -26,6 +26,8 @@ class DraftText:
     """Tokens that end the text: to have guessed one saves nothing."""
     max_len: int | None = None
     """How long the tape may get; None: nobody says."""
+    prediction: str | None = None
+    """What the caller expects the text to be."""
 
     def num_useful(self, max_len: int) -> int:
         """How many tokens to guess, `max_len` at most: the last one of a text is drawn, whoever has guessed it."""

@@ -148,6 +148,7 @@ class Speculator:
             before.num_drafted_tokens + len(tree),
             before.num_accepted_tokens + len(right),
             before.num_verified_tokens + num_checked,
+            before.num_accepted_prediction_tokens + sum("prediction" in tree.sources[node] for node in right),
         )
         self._pass.num_nodes += len(tree)
         self._pass.num_right += len(right)
@@ -210,6 +211,6 @@ def _pause(text: Guesses, *, has_guesses: bool) -> None:
     """Wait longer and longer for a text for which nothing is worth checking."""
     if has_guesses:
         text.pause = text.num_passes_to_wait = 0
-    elif text.text.matcher is None:  # what a grammar forces may begin at any token
+    elif text.text.matcher is None and text.text.prediction is None:  # what these know may begin at any token
         text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)
         text.num_passes_to_wait = text.pause

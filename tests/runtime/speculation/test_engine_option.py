@@ -78,5 +78,5 @@ def test_sources_may_be_named() -> None:
 
 @pytest.mark.parametrize("wrong", ["on", "", "radix,model", ["radix"], None])
 def test_a_wrong_option_names_the_sources(wrong: object) -> None:
-    with pytest.raises(InvalidOption, match="speculation: expected 'auto', 'off', or some of forced, radix"):
+    with pytest.raises(InvalidOption, match="speculation: expected 'auto', 'off', or some of forced, prediction"):
         Engine(speculation=wrong)  # type: ignore[arg-type] # that is what is tested

@@ -40,3 +40,7 @@ def asked_in(num_passes: int, text: DraftText) -> list[int]:
 
 def test_a_text_without_guesses_is_asked_for_less_and_less_and_never_no_more() -> None:
     assert asked_in(60, DraftText("", [1, 2], 1)) == [0, 3, 8, 17, 34, 51]
+
+
+def test_where_a_prediction_was_given_every_place_may_be_one_of_it() -> None:
+    assert asked_in(5, DraftText("", [1, 2], 1, prediction="x")) == [0, 1, 2, 3, 4]
