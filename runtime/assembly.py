@@ -18,7 +18,6 @@ from ..kernels.attention import Attention, choose_attention
 from ..kernels.attention_backends.attention_case import AttentionCase
 from ..kernels.attention_backends.choice import BackendCannotServe
 from ..kernels.philox import branch_path
-from .batch import Model
 from .cache.kv_pool import KVLayout, KVPool
 from .cache.radix_cache import RadixCache
 from .chat_template import ChatTemplate
@@ -27,14 +26,18 @@ from .engine import EngineCore
 from .errors import InvalidOption
 from .memory import Memory
 from .model_runner import ModelRunner
+from .models.decoder import Decoder
 from .models.loader import load_model
 from .models.model_config import ModelConfig
 from .operations.starter import Starter, TextLimits
 from .sampler import Sampler
 from .speculation.count_drafts import CountDrafts
 from .speculation.draft import Source
+from .speculation.draft_head import DraftHead
+from .speculation.draft_model import DraftModel, check_same_tokenizer
 from .speculation.drafter import Drafter
 from .speculation.forced_drafts import ForcedDrafts
+from .speculation.model_drafts import ModelDrafts
 from .speculation.pass_timing import measure_step_cost
 from .speculation.prediction_drafts import PredictionDrafts
 from .speculation.radix_drafts import RadixDrafts
@@ -46,6 +49,9 @@ from .tokenizer import Tokenizer
 
 SPRIG = Path(__file__).parent / "models" / "sprig"
 """The embedded model."""
+
+_BUD = Path(__file__).parent / "models" / "bud"
+"""Its draft model."""
 
 _MAX_DEFAULT_TOKENS = 262_144
 _CPU_SHARE = 0.2
@@ -62,8 +68,8 @@ class EngineParts:
     compiler: GrammarCompiler
 
 
-def assemble(config: EngineConfig) -> EngineParts:
-    """Load the model and build an engine around it.
+def assemble(config: EngineConfig, draft_head: DraftHead | None = None) -> EngineParts:
+    """Load the model and build an engine around it. `draft_head`: guesses, too, wherever the engine guesses at all.
 
     Raises: InvalidOption, ModelLoadError.
     """
@@ -72,7 +78,8 @@ def assemble(config: EngineConfig) -> EngineParts:
     # Before the weights are read, which takes a while: who cannot attend is refused at once.
     attention = _attention(config, ModelConfig.read(path), dtype, device)
     loaded = load_model(path, dtype=dtype, device=device, quantization=config.model.quantization, attention=attention)
-    layout = KVLayout(loaded.config.num_layers, loaded.config.num_kv_heads, loaded.config.head_dim, loaded.model.dtype)
+    draft_model = _draft_model(config, loaded.tokenizer, device)  # before the pool takes what memory is left
+    layout = loaded.model.kv_layout()
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
     pool = KVPool(layout, num_pages, config.cache.page_size, device)
@@ -103,13 +110,21 @@ def assemble(config: EngineConfig) -> EngineParts:
         config.scheduler,
         _seed_source(config.random_seed),
         num_mask_threads=constraints.num_mask_threads,
-        speculator=_speculator(config.speculation, loaded.model, memory, compiler.vocabulary, tokenizer),
+        speculator=_speculator(
+            config.speculation, loaded.model, memory, compiler.vocabulary, tokenizer, draft_model, draft_head
+        ),
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
 
 
 def _speculator(
-    options: SpeculationOptions, model: Model, memory: Memory, vocabulary: Vocabulary, tokenizer: Tokenizer
+    options: SpeculationOptions,
+    model: Decoder,
+    memory: Memory,
+    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
+    draft_model: DraftModel | None,
+    draft_head: DraftHead | None,
 ) -> Speculator | None:
     if not options.sources:
         return None
@@ -124,10 +139,33 @@ def _speculator(
     }
     if "suffix" in options.sources:
         memory.cache.listeners.append(SegmentFeed(store))
-    chosen = [drafters[source] for source in options.sources]
+    cost = measure_step_cost(model, memory.pool)
     # As passes are timed: on a CPU what this thread takes itself, whatever else the machine does.
     clock = time.perf_counter if memory.pool.device.type == "cuda" else time.thread_time
-    return Speculator(chosen, measure_step_cost(model, memory.pool), clock=clock)
+    if draft_model is not None:
+        drafters["model"] = ModelDrafts(
+            draft_model, model.vocab_size, draft_cost=draft_model.measure_cost(), target_cost=cost, clock=clock
+        )
+    chosen = [drafters[source] for source in options.sources]
+    if draft_head is not None:
+        if draft_head.hidden_size != model.config.hidden_size:
+            expected, given = model.config.hidden_size, draft_head.hidden_size
+            raise InvalidOption(f"draft_head: the model's states have {expected} numbers, the head reads {given}")
+        chosen.append(draft_head)
+    return Speculator(chosen, cost, clock=clock)
+
+
+def _draft_model(config: EngineConfig, tokenizer: Tokenizer, device: torch.device) -> DraftModel | None:
+    options = config.speculation
+    if options.draft_model is None:
+        return None
+    folder = _BUD if options.draft_model == Path("bud") else options.draft_model
+    loaded = load_model(folder, dtype=_dtype(config.model, device), device=device)
+    check_same_tokenizer(tokenizer, loaded.tokenizer, "draft_model")
+    num_cells = min(options.num_draft_cells, config.cache.num_tokens or options.num_draft_cells)
+    num_pages = max(1, num_cells // config.cache.page_size)
+    pool = KVPool(loaded.model.kv_layout(), num_pages, config.cache.page_size, device)
+    return DraftModel(loaded.model, pool, context_len=loaded.config.max_position_embeddings)
 
 
 def _compiler(vocabulary: Vocabulary, options: ConstraintOptions) -> GrammarCompiler:

@@ -45,9 +45,9 @@ class Engine:
     `attention_backend` ("auto", or who attends: docs/gpu.md), `page_size`, `max_total_tokens`, `disable_radix_cache`,
     `radix_eviction_policy` ("lru", "lfu", "priority"), `chunked_prefill_size`, `max_running_requests`,
     `max_queued_requests`, `max_queued_tokens`, `schedule_policy` ("fair-lpm", "fcfs", "lpm", "dfs", "priority"),
-    `speculation` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`, `max_tokens_taken_back`,
-    `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`, `compile_memory_mb`,
-    `grammar_cache_mb` (docs/constraints.md).
+    `speculation` and `draft_model` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`,
+    `max_tokens_taken_back`, `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`,
+    `compile_memory_mb`, `grammar_cache_mb` (docs/constraints.md).
 
     It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
     `shutdown` ends its thread and gives the model back, too.

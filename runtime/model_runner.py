@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.attention import Attention
-from .batch import Batch, Model
+from .batch import Batch, HiddenStateModel, Model
 from .cache.kv_pool import KVPool
 from .row import RowShare
 
@@ -20,6 +20,7 @@ class RowLogits:
     scores: Tensor  # [len(score_positions), vocab_size]
     last: Tensor | None  # [vocab_size], after the last tape token computed; None where that is not wanted
     nodes: Tensor  # [num_inner_nodes, vocab_size]
+    hidden: Tensor | None = None  # [1 + num_inner_nodes, hidden_size], what `last` and `nodes` are made from; if wanted
 
 
 class ModelRunner:
@@ -32,13 +33,16 @@ class ModelRunner:
         self._device = device
         self._attention = attention
 
-    def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
+    def run(self, shares: Sequence[RowShare], *, wants_hidden: bool = False) -> list[RowLogits]:
         """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares."""
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add(share)
-        logits = self._model.forward(builder.batch(self._device), self._kv_pool)
-        return builder.split(logits)
+        batch = builder.batch(self._device)
+        if not wants_hidden:
+            return builder.split(self._model.forward(batch, self._kv_pool))
+        assert isinstance(self._model, HiddenStateModel), f"{type(self._model).__name__} tells no hidden states"
+        return builder.split(*self._model.forward_with_hidden(batch, self._kv_pool))
 
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
@@ -105,8 +109,8 @@ class _BatchBuilder:
             ancestor_masks=tuple(mask if mask is None else mask.to(device) for mask in self._masks),
         )
 
-    def split(self, logits: Tensor) -> list[RowLogits]:
-        """Logits of the wanted tokens, [num_wanted, vocab_size], by row."""
+    def split(self, logits: Tensor, hidden: Tensor | None = None) -> list[RowLogits]:
+        """Logits of the wanted tokens, [num_wanted, vocab_size], and their hidden states, by row."""
         rows: list[RowLogits] = []
         none = logits[:0]
         offset = 0
@@ -119,6 +123,7 @@ class _BatchBuilder:
                     logits[offset : offset + num_scores] if num_scores else none,
                     logits[after - 1] if wants_last else None,
                     logits[after : after + num_inner] if num_inner else none,
+                    hidden[after - 1 : after + num_inner] if hidden is not None and wants_last else None,
                 )
             )
             offset = after + num_inner

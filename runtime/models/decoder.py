@@ -85,9 +85,14 @@ class Decoder:
         """The pool this model needs."""
         return KVLayout(self.config.num_layers, self.config.num_kv_heads, self.config.head_dim, self.dtype)
 
-    @torch.inference_mode()
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
         """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32."""
+        logits, _ = self.forward_with_hidden(batch, kv_pool)
+        return logits
+
+    @torch.inference_mode()
+    def forward_with_hidden(self, batch: Batch, kv_pool: KVPool) -> tuple[Tensor, Tensor]:
+        """See `HiddenStateModel`."""
         plans = self._plan(batch, kv_pool.page_size)
         turns = self._rotary.turns(batch.positions, max(batch.kv_lens))
         hidden = functional.embedding(batch.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
@@ -96,7 +101,8 @@ class Decoder:
             hidden = layer.forward(hidden, turns, batch.slots, plans[window], kv_pool.k(index), kv_pool.v(index))
         if len(batch.logit_indices) != len(hidden):
             hidden = hidden.index_select(0, batch.logit_indices)
-        return self._lm_head.forward(rms_norm(hidden, self._final_norm, self.config.rms_norm_eps), torch.float32)
+        normed = rms_norm(hidden, self._final_norm, self.config.rms_norm_eps)
+        return self._lm_head.forward(normed, torch.float32), normed
 
     def _plan(self, batch: Batch, page_size: int) -> dict[int | None, AttentionPlan]:
         """One plan for each window that layers have, shared by those layers."""

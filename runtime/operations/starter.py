@@ -183,6 +183,7 @@ class Starter:
             seam=seam,
             constraint=operation.constraint,
             prediction=operation.prediction,
+            vocab_size=self._vocab_size,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from torch import Tensor
+
 from ...lang.events import SpeculationReport
 from .acceptance import Acceptance
 from .draft import Draft
+from .draft_head import DraftHead, HiddenStateGuesser
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
-from .drafter import Drafter, DraftText, Guesser
+from .drafter import Drafter, DraftText, Guesser, JointDrafter
 from .legal_tree import legal_tree
 from .speculation_counts import SpeculationCounts
 from .step_cost import StepCost
@@ -70,6 +73,9 @@ class Speculator:
     ) -> None:
         """`clock`: seconds, for what guessing takes itself."""
         self._drafters = tuple(drafters)
+        self._joint_drafters = [each for each in self._drafters if isinstance(each, JointDrafter)]
+        self.wants_hidden = any(isinstance(each, DraftHead) for each in self._drafters)
+        """Whether somebody guesses from the target's hidden states."""
         self._cost = cost
         self._max_nodes = max_nodes
         self.clock = clock
@@ -85,6 +91,12 @@ class Speculator:
         guessers = [each for drafter in self._drafters if (each := drafter.begin(text)) is not None]
         return Guesses(text, guessers, Acceptance(self._record))
 
+    def end(self, text: Guesses) -> None:
+        """A text has ended, or was given up: nobody guesses for it any more."""
+        for drafter in self._joint_drafters:
+            drafter.end(text.guessers)
+        text.guessers.clear()
+
     def trees(self, texts: Sequence[Guesses], *, num_rows: int, num_tokens: int, max_nodes: int) -> list[DraftTree]:
         """What to check of each text in this pass; an empty tree: nothing.
 
@@ -99,6 +111,7 @@ class Speculator:
         self._num_passes += 1
         asked = {(first + offset) % len(texts) for offset in range(num_asked)}
         is_asked = [index in asked and not _waits(text) for index, text in enumerate(texts)]
+        self._prepare([text for text, is_due in zip(texts, is_asked, strict=True) if is_due])
         drafted = [self._drafts(text) if is_due else [] for text, is_due in zip(texts, is_asked, strict=True)]
         trees = [merge_drafts(each, max_nodes=self._max_nodes, min_chance=MIN_CHANCE) for each in drafted]
         chances = sorted((chance for tree in trees for chance in tree.chances), reverse=True)
@@ -164,6 +177,15 @@ class Speculator:
                 for source in tree.sources[node]:
                     text.record.add(source, min(given, 1.0), node in is_right)
 
+    def see_hidden(self, text: Guesses, hidden: Tensor) -> None:
+        """The states from which the text's last tokens were sampled in this pass: [num_new, hidden_size]."""
+        for guesser in list(text.guessers):
+            if isinstance(guesser, HiddenStateGuesser):
+                try:
+                    guesser.see_hidden(hidden)
+                except Exception:  # noqa: BLE001 - a text is written without guesses, too
+                    self._dismiss(text, guesser)
+
     def _drafts(self, text: Guesses) -> list[Draft]:
         max_len = text.text.num_useful(self._max_nodes)
         drafts: list[Draft] = []
@@ -171,8 +193,7 @@ class Speculator:
             try:
                 drafts += [_useful(draft, text) for draft in guesser.drafts(max_len)]
             except Exception:  # noqa: BLE001 - a text is written without guesses, too
-                self._count_failure()
-                text.guessers.remove(guesser)
+                self._dismiss(text, guesser)
         return drafts
 
     def _legal(self, text: Guesses, tree: DraftTree) -> DraftTree:
@@ -183,8 +204,29 @@ class Speculator:
             return legal_tree(tree, text.text.matcher)
         except Exception:  # noqa: BLE001 - a matcher that fails is told of where it counts
             self._count_failure()
-            text.guessers.clear()
+            self.end(text)
             return DraftTree()
+
+    def _prepare(self, texts: Sequence[Guesses]) -> None:
+        """Have those who guess for many texts at once do so; a text that fails spoils it for no other."""
+        for drafter in self._joint_drafters:
+            try:
+                drafter.prepare([guesser for text in texts for guesser in text.guessers], self._max_nodes)
+            except Exception:  # noqa: BLE001 - found out below whose fault it is
+                for text in texts:
+                    self._prepare_alone(drafter, text)
+
+    def _prepare_alone(self, drafter: JointDrafter, text: Guesses) -> None:
+        for guesser in list(text.guessers):
+            try:
+                drafter.prepare([guesser], self._max_nodes)
+            except Exception:  # noqa: BLE001 - a text is written without guesses, too
+                drafter.end([guesser])
+                self._dismiss(text, guesser)
+
+    def _dismiss(self, text: Guesses, guesser: Guesser) -> None:
+        self._count_failure()
+        text.guessers.remove(guesser)
 
     def _count_failure(self) -> None:
         _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)

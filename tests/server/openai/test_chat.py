@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
+from free_guessing import ONE_SECOND
 
 from palmette.runtime.embedded import Engine
 from palmette.runtime.server.openai.chat_parameters import CHAT_PARAMETERS
 from palmette.runtime.server.openai.chat_types import ChatRequest
-from palmette.runtime.speculation.step_cost import StepCost
 from palmette.runtime.speculation.worth import Worth
 
 pytestmark = pytest.mark.anyio
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.anyio
 Json = dict[str, Any]
 
 CHAT = "/v1/chat/completions"
-ONE_SECOND = StepCost((1, 10_000), (1.0, 1.0))
 CITY: Json = {
     "type": "object",
     "properties": {"city": {"type": "string", "maxLength": 12}, "days": {"type": "integer", "minimum": 1}},
