@@ -52,6 +52,8 @@ class SpeculationReport(msgspec.Struct, frozen=True):
     """Of these: those that were right."""
     num_verified_tokens: int = 0
     """Tokens that came of these passes, one or more of each."""
+    num_accepted_prediction_tokens: int = 0
+    """Of the right guesses: those that the prediction had, where one was given."""
 
     @property
     def accept_length(self) -> float | None:

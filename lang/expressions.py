@@ -44,6 +44,7 @@ class GenExpression(Expression):
     constraint: Constraint | None
     value_type: "ValueType[Any] | None" = None
     """What the text stands for; None: for itself."""
+    prediction: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class Gen(msgspec.Struct, frozen=True, tag="gen"):
     name: str
     params: SamplingParams = SamplingParams()
     constraint: Constraint | None = None
+    prediction: str | None = None
+    """What the text is expected to be, mostly. The answer does not depend on it, only how soon it comes."""
 
 
 class Select(msgspec.Struct, frozen=True, tag="select"):

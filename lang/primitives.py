@@ -53,6 +53,7 @@ def gen(
     constraint: Constraint | None = None,
     repetition_penalty: float | None = None,
     token_healing: bool | None = None,
+    prediction: str | None = None,
 ) -> Expression:
     """Generate text into the variable `name`; what is None comes from the run's defaults.
 
@@ -66,8 +67,9 @@ def gen(
     variable is a list of `n` values, and the state's text goes on with the first. `seed` is a 64-bit key of the noise,
     by default the run's. With `token_healing` the model may write the last tokens of the text before anew, as longer
     ones that reach into the value: "://" after "http", where the text ends in "http:". The text stays what it is, and
-    none of it is in the value. Raises `InvalidArgument`, and `GrammarError` for a `regex` or a `type` that no grammar
-    can be held to.
+    none of it is in the value. `prediction` is what the value is expected to be, mostly, such as a file of which a line
+    is to change: where the engine guesses ahead it comes sooner, and is the same. Raises `InvalidArgument`, and
+    `GrammarError` for a `regex` or a `type` that no grammar can be held to.
     """
     if choices is not None:
         check_at_most_one(
@@ -112,6 +114,8 @@ def gen(
             "token_healing": token_healing,
         }
     )
+    if not (prediction is None or isinstance(prediction, str)):
+        raise InvalidArgument("prediction", "a string", prediction)
     if type is not None:
         check_at_most_one(
             {
@@ -125,11 +129,11 @@ def gen(
             }
         )
         value_type, of_type = typed(type)
-        return GenExpression(_name(name), sampling, of_type, value_type)
+        return GenExpression(_name(name), sampling, of_type, value_type, prediction)
     given = constraint_of(
         dtype=dtype, regex=regex, json_schema=json_schema, ebnf=ebnf, lark=lark, constraint=constraint
     )
-    return GenExpression(_name(name), sampling, given)
+    return GenExpression(_name(name), sampling, given, prediction=prediction)
 
 
 def gen_int(

@@ -94,10 +94,11 @@ class Transcript:
                 self._append(part, source)
         elif isinstance(item, GenExpression):
             params = msgspec.structs.replace(self.defaults, **item.sampling)
-            self._record_value(Gen(self._name(item), params, item.constraint), item.name, source, item.value_type)
+            operation = Gen(self._name(item), params, item.constraint, item.prediction)
+            self._record_value(operation, item.name, source, item.value_type)
         elif isinstance(item, SelectExpression):
-            operation = Select(self._name(item), item.choices, item.method, item.temperature)
-            self._record_value(operation, item.name, source)
+            selection = Select(self._name(item), item.choices, item.method, item.temperature)
+            self._record_value(selection, item.name, source)
         elif isinstance(item, ScoreExpression):
             self._record_value(Score(self._name(item), item.text), item.name, source)
         elif isinstance(item, RoleBeginExpression):

@@ -34,9 +34,13 @@ from .operations.starter import Starter, TextLimits
 from .sampler import Sampler
 from .speculation.count_drafts import CountDrafts
 from .speculation.draft import Source
+from .speculation.draft_head import DraftHead
+from .speculation.draft_model import DraftModel, check_same_tokenizer
 from .speculation.drafter import Drafter
 from .speculation.forced_drafts import ForcedDrafts
+from .speculation.model_drafts import ModelDrafts
 from .speculation.pass_timing import measure_step_cost
+from .speculation.prediction_drafts import PredictionDrafts
 from .speculation.radix_drafts import RadixDrafts
 from .speculation.segment_feed import SegmentFeed
 from .speculation.segment_store import SegmentStore
@@ -50,6 +54,9 @@ from .tokenizer import Tokenizer
 
 SPRIG = Path(__file__).parent / "models" / "sprig"
 """The embedded model."""
+
+_BUD = Path(__file__).parent / "models" / "bud"
+"""Its draft model."""
 
 _MAX_DEFAULT_TOKENS = 262_144
 _CPU_SHARE = 0.2
@@ -67,8 +74,10 @@ class EngineParts:
     compiler: GrammarCompiler
 
 
-def assemble(config: EngineConfig, recorder: GraphRecorder | None = None) -> EngineParts:
-    """Load the model and build an engine around it.
+def assemble(
+    config: EngineConfig, recorder: GraphRecorder | None = None, draft_head: DraftHead | None = None
+) -> EngineParts:
+    """Load the model and build an engine around it. `draft_head`: guesses, too, wherever the engine guesses at all.
 
     recorder: of passes; None: CUDA graphs on CUDA, if they are wanted, else none. Raises: InvalidOption,
     ModelLoadError.
@@ -79,11 +88,12 @@ def assemble(config: EngineConfig, recorder: GraphRecorder | None = None) -> Eng
     # Before the weights are read, which takes a while: who cannot attend is refused at once.
     attention = _attention(config, ModelConfig.read(path), dtype, cell_dtype, device)
     loaded = load_model(path, dtype=dtype, device=device, quantization=config.model.quantization, attention=attention)
+    draft_model = _draft_model(config, loaded.tokenizer, device)  # before the pool takes what memory is left
     layout = loaded.model.kv_layout(cell_dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
     num_pages = _num_pages(config.cache, layout, context_len, device)
-    # Graphs hold palmette's own attention: where another attends, passes are launched one by one.
-    is_own = all(choice.name == "triton" for choice in attention.choices.values())
+    # Graphs hold palmette's own attention, and hand out logits alone: else passes are launched one by one.
+    is_own = all(choice.name == "triton" for choice in attention.choices.values()) and draft_head is None
     if recorder is None and device.type == "cuda" and is_own and config.model.has_cuda_graphs:
         recorder = CudaGraphRecorder(device)
     buckets = Buckets(config.scheduler.token_budget, max(context_len + MAX_QUERY_LEN, config.cache.page_size))
@@ -117,7 +127,9 @@ def assemble(config: EngineConfig, recorder: GraphRecorder | None = None) -> Eng
         config.scheduler,
         _seed_source(config.random_seed),
         num_mask_threads=constraints.num_mask_threads,
-        speculator=_speculator(config.speculation, model, memory, compiler.vocabulary, tokenizer),
+        speculator=_speculator(
+            config.speculation, loaded.model, model, memory, compiler.vocabulary, tokenizer, draft_model, draft_head
+        ),
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
 
@@ -130,23 +142,56 @@ def _recorded(model: Decoder, pool: KVPool, recorder: GraphRecorder, buckets: Bu
 
 
 def _speculator(
-    options: SpeculationOptions, model: Model, memory: Memory, vocabulary: Vocabulary, tokenizer: Tokenizer
+    options: SpeculationOptions,
+    model: Decoder,
+    runs: Model,
+    memory: Memory,
+    vocabulary: Vocabulary,
+    tokenizer: Tokenizer,
+    draft_model: DraftModel | None,
+    draft_head: DraftHead | None,
 ) -> Speculator | None:
+    """`runs`: what passes go through, which is the model or its recorded passes."""
     if not options.sources:
         return None
     store = SegmentStore(options.num_stored_tokens)
+    tokenize = partial(tokenizer.encode, has_special=False)
     drafters: dict[Source, Drafter] = {
-        "forced": ForcedDrafts(vocabulary, partial(tokenizer.encode, has_special=False)),
+        "forced": ForcedDrafts(vocabulary, tokenize),
+        "prediction": PredictionDrafts(tokenize),
         "radix": RadixDrafts(memory.cache),
         "suffix": SuffixDrafts(store),
         "counts": CountDrafts(),
     }
     if "suffix" in options.sources:
         memory.cache.listeners.append(SegmentFeed(store))
-    chosen = [drafters[source] for source in options.sources]
+    cost = measure_step_cost(runs, memory.pool)
     # As passes are timed: on a CPU what this thread takes itself, whatever else the machine does.
     clock = time.perf_counter if memory.pool.device.type == "cuda" else time.thread_time
-    return Speculator(chosen, measure_step_cost(model, memory.pool), clock=clock)
+    if draft_model is not None:
+        drafters["model"] = ModelDrafts(
+            draft_model, model.vocab_size, draft_cost=draft_model.measure_cost(), target_cost=cost, clock=clock
+        )
+    chosen = [drafters[source] for source in options.sources]
+    if draft_head is not None:
+        if draft_head.hidden_size != model.config.hidden_size:
+            expected, given = model.config.hidden_size, draft_head.hidden_size
+            raise InvalidOption(f"draft_head: the model's states have {expected} numbers, the head reads {given}")
+        chosen.append(draft_head)
+    return Speculator(chosen, cost, clock=clock)
+
+
+def _draft_model(config: EngineConfig, tokenizer: Tokenizer, device: torch.device) -> DraftModel | None:
+    options = config.speculation
+    if options.draft_model is None:
+        return None
+    folder = _BUD if options.draft_model == Path("bud") else options.draft_model
+    loaded = load_model(folder, dtype=_dtype(config.model, device), device=device)
+    check_same_tokenizer(tokenizer, loaded.tokenizer, "draft_model")
+    num_cells = min(options.num_draft_cells, config.cache.num_tokens or options.num_draft_cells)
+    num_pages = max(1, num_cells // config.cache.page_size)
+    pool = KVPool(loaded.model.kv_layout(), num_pages, config.cache.page_size, device)
+    return DraftModel(loaded.model, pool, context_len=loaded.config.max_position_embeddings)
 
 
 def _compiler(vocabulary: Vocabulary, options: ConstraintOptions) -> GrammarCompiler:

@@ -1,7 +1,7 @@
 """Batch: what one forward pass needs, as tensors on the host."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -52,4 +52,13 @@ class Model(Protocol):
 
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
         """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32."""
+        ...
+
+
+@runtime_checkable
+class HiddenStateModel(Model, Protocol):
+    """A model that also tells what its logits are made from."""
+
+    def forward_with_hidden(self, batch: Batch, kv_pool: KVPool) -> tuple[Tensor, Tensor]:
+        """As `forward`; and [num_wanted, hidden_size] model dtype, what the last layer gives to the LM head."""
         ...

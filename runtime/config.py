@@ -114,6 +114,11 @@ class SpeculationOptions:
     """Who guesses; () for nobody."""
     num_stored_tokens: int = 1_000_000
     """Tokens of texts that are kept to guess from, after their KV cells are gone."""
+    draft_model: Path | None = None
+    """A smaller model with the same tokenizer, for the source `model`: a Hugging Face folder, or `bud` for the embedded
+    one; None: there is none, nor is that source."""
+    num_draft_cells: int = 65_536
+    """Tokens that the pool of the draft model holds, at most."""
 
 
 @dataclass(frozen=True)
@@ -158,14 +163,16 @@ class EngineConfig:
         compile_memory_mb: int = ConstraintOptions.compile_memory_limit_mb,
         grammar_cache_mb: int = ConstraintOptions.grammar_cache_mb,
         speculation: str = "auto",
+        draft_model: str | Path | None = None,
         random_seed: int | None = None,
         **unknown: object,
     ) -> "EngineConfig":
         """Options by the names SGLang gives them.
 
         `max_total_tokens` is rounded down to whole pages. `speculation`: "auto", "off", or the sources to guess from,
-        with commas between them. `attention_backend`: "auto", or who is to attend. Raises: InvalidOption for an unknown
-        name or a value out of range.
+        with commas between them. `draft_model`: a folder, or "bud"; with it "auto" has the source `model`, too.
+        `attention_backend`: "auto", or who is to attend. Raises: InvalidOption for an unknown name or a value out of
+        range.
         """
         if unknown:
             name = next(iter(unknown))
@@ -252,7 +259,7 @@ class EngineConfig:
                 compile_memory_mb,
                 grammar_cache_mb,
             ),
-            speculation=SpeculationOptions(_sources(speculation)),
+            speculation=_speculation(speculation, draft_model),
             random_seed=random_seed,
         )
 
@@ -279,6 +286,8 @@ OPTION_NAMES = (
     "max_tokens_taken_back",
     "num_mask_threads",
     "validate_output",
+    "speculation",
+    "draft_model",
     "random_seed",
 )
 
@@ -290,9 +299,23 @@ _EVICTION_POLICIES: tuple[EvictionPolicyName, ...] = get_args(EvictionPolicyName
 _Name = TypeVar("_Name", bound=str)
 
 
-def _sources(speculation: str) -> tuple[Source, ...]:
+def _speculation(speculation: str, draft_model: str | Path | None) -> SpeculationOptions:
+    if not (draft_model is None or isinstance(draft_model, str | PathLike)):
+        raise InvalidOption(f"draft_model: expected a folder as a string or a Path, or 'bud', got {draft_model!r}")
+    sources = _sources(speculation, has_model=draft_model is not None)
+    if draft_model is None and "model" in sources:
+        raise InvalidOption("speculation: the source 'model' wants a draft_model, got none; name a folder, or 'bud'")
+    if draft_model is not None and "model" not in sources:
+        raise InvalidOption(
+            f"draft_model: got {str(draft_model)!r}, but speculation={speculation!r} does not use it; say 'auto', or "
+            "name 'model' among the sources"
+        )
+    return SpeculationOptions(sources, draft_model=None if draft_model is None else Path(draft_model))
+
+
+def _sources(speculation: str, *, has_model: bool) -> tuple[Source, ...]:
     if speculation == "auto":
-        return SOURCES
+        return tuple(source for source in SOURCES if has_model or source != "model")
     if speculation == "off":
         return ()
     names = [name.strip() for name in speculation.split(",")] if isinstance(speculation, str) else []

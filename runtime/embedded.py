@@ -46,9 +46,9 @@ class Engine:
     `max_total_tokens`, `kv_cache_dtype` ("auto", "fp8_e4m3"), `disable_radix_cache`,
     `radix_eviction_policy` ("lru", "lfu", "priority"), `chunked_prefill_size`, `max_running_requests`,
     `max_queued_requests`, `max_queued_tokens`, `schedule_policy` ("fair-lpm", "fcfs", "lpm", "dfs", "priority"),
-    `speculation` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`, `max_tokens_taken_back`,
-    `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`, `compile_memory_mb`,
-    `grammar_cache_mb` (docs/constraints.md).
+    `speculation` and `draft_model` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`,
+    `max_tokens_taken_back`, `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`,
+    `compile_memory_mb`, `grammar_cache_mb` (docs/constraints.md).
 
     It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
     `shutdown` ends its thread and gives the model back, too.

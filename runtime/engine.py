@@ -62,6 +62,7 @@ class EngineCore:
         self._mask_filler = MaskFiller(sampler.vocab_size, num_mask_threads)
         self.memory = memory
         self._speculator = speculator
+        self._wants_hidden = speculator is not None and speculator.wants_hidden
         self.scheduler = Scheduler(scheduler_options, memory, clock, speculator)
         self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
@@ -222,7 +223,7 @@ class EngineCore:
         for share in shares:
             share.row.stopwatch.start(now)
         try:
-            logits = self._runner.run(shares)
+            logits = self._runner.run(shares, wants_hidden=self._wants_hidden)
         except Exception as error:  # noqa: BLE001 - whatever a model raises must end its rows and nothing else
             self._runner.check_device(error)
             for share in shares:
@@ -249,6 +250,8 @@ class EngineCore:
         going_on = self._receive_tokens(self._sample(sampling), walks)
         if self._speculator is not None:
             self._check_guesses(self._speculator, shares, walks, going_on)
+            if self._wants_hidden:
+                self._show_hidden(self._speculator, shares, logits, walks)
 
     def _receive_logits(self, share: RowShare, logits: RowLogits, mask: FilledMask | None) -> SampleRow | None:
         row, task = share.row, share.row.task
@@ -325,6 +328,17 @@ class EngineCore:
             assert row.guesses is not None, "somebody has guessed for this row"
             speculator.learn(row.guesses, walk.tree, walk.right, walk.num_checked)
         speculator.end_pass(speculator.clock() - start)
+
+    def _show_hidden(
+        self, speculator: Speculator, shares: list[RowShare], logits: list[RowLogits], walks: Mapping[Row, TreeWalk]
+    ) -> None:
+        """Hand the states from which tokens were sampled to those who guess from them."""
+        for share, row_logits in zip(shares, logits, strict=True):
+            row = share.row
+            is_going_on = row in self.branches.rows and row.task.draft_text() is not None
+            if row_logits.hidden is not None and row.guesses is not None and is_going_on:
+                right = walks[row].right if row in walks else []
+                speculator.see_hidden(row.guesses, row_logits.hidden[[0, *(1 + node for node in right)]])
 
     def _sample(self, sampling: list[_Place]) -> list[tuple[Row, SampledToken]]:
         if not sampling:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.attention import Attention
-from .batch import Batch, Model
+from .batch import Batch, HiddenStateModel, Model
 from .cache.kv_pool import KVPool
 from .device_fault import check_device
 from .row import RowShare
@@ -22,6 +22,7 @@ class RowLogits:
     scores: Tensor  # [len(score_positions), vocab_size]
     last: Tensor | None  # [vocab_size], after the last tape token computed; None where that is not wanted
     nodes: Tensor  # [num_inner_nodes, vocab_size]
+    hidden: Tensor | None = None  # [1 + num_inner_nodes, hidden_size], what `last` and `nodes` are made from; if wanted
 
 
 class ModelRunner:
@@ -33,7 +34,7 @@ class ModelRunner:
         self._kv_pool = kv_pool
         self._attention = attention
 
-    def run(self, shares: Sequence[RowShare]) -> list[RowLogits]:
+    def run(self, shares: Sequence[RowShare], *, wants_hidden: bool = False) -> list[RowLogits]:
         """Compute the shares' tokens, whose cells have been reserved; logits in the order of the shares.
 
         On CUDA the pass is launched, not waited for: it is done when something of the logits is read.
@@ -41,8 +42,10 @@ class ModelRunner:
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add(share)
-        logits = self._model.forward(builder.batch(), self._kv_pool)
-        return builder.split(logits)
+        if not wants_hidden:
+            return builder.split(self._model.forward(builder.batch(), self._kv_pool))
+        assert isinstance(self._model, HiddenStateModel), f"{type(self._model).__name__} tells no hidden states"
+        return builder.split(*self._model.forward_with_hidden(builder.batch(), self._kv_pool))
 
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
@@ -114,8 +117,8 @@ class _BatchBuilder:
             ancestor_masks=tuple(self._masks),
         )
 
-    def split(self, logits: Tensor) -> list[RowLogits]:
-        """Logits of the wanted tokens, [num_wanted, vocab_size], by row."""
+    def split(self, logits: Tensor, hidden: Tensor | None = None) -> list[RowLogits]:
+        """Logits of the wanted tokens, [num_wanted, vocab_size], and their hidden states, by row."""
         rows: list[RowLogits] = []
         none = logits[:0]
         lines = logits.unbind()  # all at once: to index a tensor takes ten times as long
@@ -129,6 +132,7 @@ class _BatchBuilder:
                     logits[offset : offset + num_scores] if num_scores else none,
                     lines[after - 1] if wants_last else None,
                     logits[after : after + num_inner] if num_inner else none,
+                    hidden[after - 1 : after + num_inner] if hidden is not None and wants_last else None,
                 )
             )
             offset = after + num_inner

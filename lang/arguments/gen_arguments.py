@@ -20,3 +20,4 @@ class GenArguments(SingleSamplingArguments, total=False):
     ebnf: str | None
     lark: str | None
     constraint: Constraint | None
+    prediction: str | None

@@ -71,6 +71,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("max-queued-requests", "max_queued_requests", "scheduling", "requests that may wait; more get a 429"),
     Flag("max-queued-tokens", "max_queued_tokens", "scheduling", "tokens of those that may wait", "tokens"),
     Flag("speculation", "speculation", "scheduling", "who guesses what comes next: auto, off, or radix,suffix,..."),
+    Flag("draft-model", "draft_model", "scheduling", "smaller model that guesses, too: a folder, or bud"),
     Flag("max-rollbacks", "max_rollbacks", "constraints", "times a sample may go back from a dead end"),
     Flag("max-tokens-taken-back", "max_tokens_taken_back", "constraints", "what it may take back in all", "tokens"),
     Flag("num-mask-threads", "num_mask_threads", "constraints", "threads that fill masks beside the model"),

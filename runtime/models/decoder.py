@@ -87,16 +87,23 @@ class Decoder:
         """The pool this model needs, with cells of `dtype`: its own (None), or float8_e4m3fn."""
         return KVLayout(self.config.num_layers, self.config.num_kv_heads, self.config.head_dim, dtype or self.dtype)
 
-    @torch.inference_mode()
     def forward(self, batch: Batch, kv_pool: KVPool) -> Tensor:
         """Write the KV cells of the batch's tokens and return logits: [num_wanted, vocab_size] float32.
 
         On CUDA it launches and waits for nothing.
         """
+        return self.compute(PassInputs.of(batch, self.device), self._plans(batch, kv_pool), kv_pool)
+
+    @torch.inference_mode()
+    def forward_with_hidden(self, batch: Batch, kv_pool: KVPool) -> tuple[Tensor, Tensor]:
+        """See `HiddenStateModel`."""
+        hidden = self._hidden(PassInputs.of(batch, self.device), self._plans(batch, kv_pool), kv_pool)
+        return self._lm_head.forward(hidden, torch.float32), hidden
+
+    def _plans(self, batch: Batch, kv_pool: KVPool) -> dict[int | None, AttentionPlan]:
         self.reserve(max(batch.kv_lens))
         rows = self.attention_rows(batch, kv_pool.page_size)
-        plans = {window: self._plan(each) for window, each in rows.items()}
-        return self.compute(PassInputs.of(batch, self.device), plans, kv_pool)
+        return {window: self._plan(each) for window, each in rows.items()}
 
     def _plan(self, rows: AttentionRows) -> AttentionPlan:
         return plan(rows, self.device) if self._attention is None else self._attention.plan(rows)
@@ -129,6 +136,10 @@ class Decoder:
 
         Texts must be within what was reserved. Returns logits: [num_wanted, vocab_size] float32.
         """
+        return self._lm_head.forward(self._hidden(inputs, plans, kv_pool), torch.float32)
+
+    def _hidden(self, inputs: PassInputs, plans: Mapping[int | None, AttentionPlan], kv_pool: KVPool) -> Tensor:
+        """After the last norm, of the wanted tokens: [num_wanted, hidden_size] model dtype."""
         turns = self._rotary.turns(inputs.positions)
         hidden = functional.embedding(inputs.token_ids, self._embedding)  # [num_tokens, hidden_size] model dtype
         for index, layer in enumerate(self._layers):
@@ -136,4 +147,4 @@ class Decoder:
             hidden = layer.forward(hidden, turns, inputs.slots, plans[window], kv_pool.k(index), kv_pool.v(index))
         if inputs.logit_indices is not None:
             hidden = hidden.index_select(0, inputs.logit_indices)
-        return self._lm_head.forward(rms_norm(hidden, self._final_norm, self.config.rms_norm_eps), torch.float32)
+        return rms_norm(hidden, self._final_norm, self.config.rms_norm_eps)

@@ -2,15 +2,16 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from ...grammar.matcher import CompiledGrammar
+from ...grammar.matcher import CompiledGrammar, Matcher
 from ...grammar.open_seam import OpenSeam
 from ...grammar.spec import Constraint
-from ...kernels.token_bitmask import forbid_tokens
+from ...kernels.token_bitmask import forbid_tokens, mask_words
 from ...lang.events import FinishReason, GenResult, SpeculationReport, TokenLogprob
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
@@ -53,6 +54,7 @@ class GenTask(Task):
     branch: Branch
     params: SamplingParams
     eos_token_ids: Collection[int]
+    vocab_size: int
     context_len: int
     detokenizer: Detokenizer
     grammar: CompiledGrammar | None
@@ -64,6 +66,8 @@ class GenTask(Task):
     seam: OpenSeam | None = None
     constraint: Constraint | None = None
     """What `grammar` was made from."""
+    prediction: str | None = None
+    """What the caller expects the text to be."""
 
     token_ids: list[int] = field(default_factory=list)
     """All that were sampled and stand, those before the value included."""
@@ -139,8 +143,46 @@ class GenTask(Task):
                 self.constraint,
                 self._ends,
                 len(self.branch.token_ids) - self._num_value_tokens + self.params.max_new_tokens,
+                self.prediction,
+                self,
             )
         return self._draft_text
+
+    def can_follow(self, ahead: Sequence[int], matcher: Matcher | None) -> bool:
+        """See `RowsAhead`."""
+        if ahead and ahead[-1] in self._ends and matcher is None:
+            return False
+        return (
+            self._num_value_tokens + len(ahead) < self.params.max_new_tokens
+            and len(self.branch.token_ids) + len(ahead) < self.context_len
+            and (matcher is None or not matcher.is_terminated)
+        )
+
+    def row_after(self, ahead: Sequence[int], matcher: Matcher | None) -> SampleRow:
+        """See `RowsAhead`. O(vocabulary) under a constraint, and O(tokens of the text) under penalties."""
+        bitmask: Tensor | None = None
+        banned: Collection[int] = ()
+        num_value_tokens = self._num_value_tokens + len(ahead)
+        if matcher is not None:
+            row = torch.zeros(mask_words(self.vocab_size), dtype=torch.int32)
+            is_restricted = matcher.fill_bitmask(row)
+            tried = () if ahead else self._choice_points.banned_token_ids()
+            forbid_tokens(row, tried)
+            bitmask = row if is_restricted or tried else None
+            banned = self._banned_under_constraint(num_value_tokens)
+        elif num_value_tokens < self.params.min_new_tokens:
+            banned = frozenset(self.eos_token_ids) | self._ends
+        has_counts = self.params.frequency_penalty != 0 or self.params.presence_penalty != 0
+        return SampleRow(
+            params=self.params,
+            seed=self.seed,
+            path=self.branch.path,
+            position=len(self.branch.token_ids) + len(ahead),
+            bitmask=bitmask,
+            banned_token_ids=banned,
+            output_counts=self._counts + Counter(ahead) if has_counts and ahead else self._counts,
+            seen_token_ids=self._seen.union(ahead) if self._is_penalised else (),
+        )
 
     @property
     def wants_mask(self) -> bool:
@@ -173,7 +215,7 @@ class GenTask(Task):
             if mask.num_allowed == 0:
                 self._go_back()
                 return None
-            banned = () if self._is_at_seam else self._banned_under_constraint()
+            banned = () if self._is_at_seam else self._banned_under_constraint(self._num_value_tokens)
             if banned and self._allows_only(mask, banned):
                 self._finish("stop", None)
                 return None
@@ -320,10 +362,10 @@ class GenTask(Task):
 
     # --- ends and text
 
-    def _banned_under_constraint(self) -> Collection[int]:
+    def _banned_under_constraint(self, num_value_tokens: int) -> Collection[int]:
         # The grammar allows end-of-text only where the constraint is complete. What else would end the text there
         # is kept from doing so by `ignore_eos` and `min_new_tokens`, as long as the grammar can go on.
-        if self.params.ignore_eos or self._num_value_tokens < self.params.min_new_tokens:
+        if self.params.ignore_eos or num_value_tokens < self.params.min_new_tokens:
             return self.eos_token_ids
         return ()
 

@@ -182,6 +182,8 @@ class Starter:
             output_check=output_check,
             seam=seam,
             constraint=operation.constraint,
+            prediction=operation.prediction,
+            vocab_size=self._vocab_size,
         )
 
     def score(self, branch: Branch, operation: Score, index: int) -> tuple[ScoreTask, list[Event]]:

@@ -107,6 +107,8 @@ class Scheduler:
         """Forget a row whose task is done or cancelled; its branch keeps its pages."""
         self._by_seniority.discard(row)
         self.admission.leave(row)
+        if row.guesses is not None and self._speculator is not None:
+            self._speculator.end(row.guesses)
         if row.is_running:
             self._stop_running(row)
         else:

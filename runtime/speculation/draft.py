@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Source = Literal["forced", "radix", "suffix", "counts"]
+NamedSource = Literal["forced", "prediction", "radix", "suffix", "counts", "model"]
+"""The sources that an option may name."""
+
+Source = NamedSource | Literal["head"]
 """Where guesses come from."""
 
-SOURCES: tuple[Source, ...] = get_args(Source)
+SOURCES: tuple[NamedSource, ...] = get_args(NamedSource)
 
 
 @dataclass(frozen=True, slots=True)

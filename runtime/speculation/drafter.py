@@ -2,10 +2,23 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ...grammar.matcher import Matcher
+from ..sampler import SampleRow
 from .draft import Draft, Source
+
+
+class RowsAhead(Protocol):
+    """How a text will be sampled further on, if it goes on as is guessed."""
+
+    def can_follow(self, ahead: Sequence[int], matcher: Matcher | None) -> bool:
+        """Whether a token will be sampled after the tape and `ahead`; `matcher`, of the constraint, stands there."""
+        ...
+
+    def row_after(self, ahead: Sequence[int], matcher: Matcher | None) -> SampleRow:
+        """How that token will be sampled: with which noise, mask, bias, penalties and filters."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,10 @@ class DraftText:
     """Tokens that end the text: to have guessed one saves nothing."""
     max_len: int | None = None
     """How long the tape may get; None: nobody says."""
+    prediction: str | None = None
+    """What the caller expects the text to be."""
+    rows: RowsAhead | None = None
+    """How it will be sampled further on; None where nobody can say."""
 
     def num_useful(self, max_len: int) -> int:
         """How many tokens to guess, `max_len` at most: the last one of a text is drawn, whoever has guessed it."""
@@ -53,4 +70,17 @@ class Drafter(Protocol):
 
     def begin(self, text: DraftText) -> Guesser | None:
         """Who guesses for a text; None if there is nothing to guess from."""
+        ...
+
+
+@runtime_checkable
+class JointDrafter(Drafter, Protocol):
+    """A source that guesses for many texts at once, and whose guessers hold something that is to be given back."""
+
+    def prepare(self, guessers: Sequence[Guesser], max_len: int) -> None:
+        """Work out what those of `guessers` that are its own will say next, `max_len` tokens at most."""
+        ...
+
+    def end(self, guessers: Sequence[Guesser]) -> None:
+        """Those of `guessers` that are its own are asked no more."""
         ...

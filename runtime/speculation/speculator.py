@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from torch import Tensor
+
 from ...lang.events import SpeculationReport
 from .acceptance import Acceptance
 from .draft import Draft
+from .draft_head import DraftHead, HiddenStateGuesser
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
-from .drafter import Drafter, DraftText, Guesser
+from .drafter import Drafter, DraftText, Guesser, JointDrafter
 from .legal_tree import legal_tree
 from .speculation_counts import SpeculationCounts
 from .step_cost import StepCost
@@ -79,6 +82,9 @@ class Speculator:
     ) -> None:
         """`clock`: seconds, for what guessing and steps take; of this thread's own time, as others may hold it up."""
         self._drafters = tuple(drafters)
+        self._joint_drafters = [each for each in self._drafters if isinstance(each, JointDrafter)]
+        self.wants_hidden = any(isinstance(each, DraftHead) for each in self._drafters)
+        """Whether somebody guesses from the target's hidden states."""
         self._cost = cost
         self._max_nodes = max_nodes
         self.clock = clock
@@ -95,6 +101,12 @@ class Speculator:
         guessers = [each for drafter in self._drafters if (each := drafter.begin(text)) is not None]
         return Guesses(text, guessers, Acceptance(self._record))
 
+    def end(self, text: Guesses) -> None:
+        """A text has ended, or was given up: nobody guesses for it any more."""
+        for drafter in self._joint_drafters:
+            drafter.end(text.guessers)
+        text.guessers.clear()
+
     def trees(self, texts: Sequence[Guesses], *, num_rows: int, num_tokens: int, max_nodes: int) -> list[DraftTree]:
         """What to check of each text in this pass; an empty tree: nothing.
 
@@ -104,6 +116,7 @@ class Speculator:
         self._end_step(start)
         asked = self._asked(texts, num_rows, num_tokens)
         self._pass = _Pass(len(asked), num_rows, num_tokens, is_constrained=_is_constrained(texts), start=start)
+        self._prepare([texts[index] for index in asked])
         drafted = {index: drafts for index in asked if (drafts := self._drafts(texts[index]))}
         trees = {
             index: merge_drafts(drafts, max_nodes=self._max_nodes, min_chance=MIN_CHANCE)
@@ -214,6 +227,7 @@ class Speculator:
             before.num_drafted_tokens + len(tree),
             before.num_accepted_tokens + len(right),
             before.num_verified_tokens + num_checked,
+            before.num_accepted_prediction_tokens + sum("prediction" in tree.sources[node] for node in right),
         )
         if self._pass is not None:
             self._pass.num_nodes += len(tree)
@@ -230,6 +244,15 @@ class Speculator:
                 for source in tree.sources[node]:
                     text.record.add(source, min(given, 1.0), node in is_right)
 
+    def see_hidden(self, text: Guesses, hidden: Tensor) -> None:
+        """The states from which the text's last tokens were sampled in this pass: [num_new, hidden_size]."""
+        for guesser in list(text.guessers):
+            if isinstance(guesser, HiddenStateGuesser):
+                try:
+                    guesser.see_hidden(hidden)
+                except Exception:  # noqa: BLE001 - a text is written without guesses, too
+                    self._dismiss(text, guesser)
+
     def _drafts(self, text: Guesses) -> list[Draft]:
         max_len = text.text.num_useful(self._max_nodes)
         drafts: list[Draft] = []
@@ -237,8 +260,7 @@ class Speculator:
             try:
                 drafts += [_useful(draft, text) for draft in guesser.drafts(max_len)]
             except Exception:  # noqa: BLE001 - a text is written without guesses, too
-                self._count_failure()
-                text.guessers.remove(guesser)
+                self._dismiss(text, guesser)
         return drafts
 
     def _legal(self, text: Guesses, tree: DraftTree) -> DraftTree:
@@ -249,8 +271,29 @@ class Speculator:
             return legal_tree(tree, text.text.matcher)
         except Exception:  # noqa: BLE001 - a matcher that fails is told of where it counts
             self._count_failure()
-            text.guessers.clear()
+            self.end(text)
             return DraftTree()
+
+    def _prepare(self, texts: Sequence[Guesses]) -> None:
+        """Have those who guess for many texts at once do so; a text that fails spoils it for no other."""
+        for drafter in self._joint_drafters:
+            try:
+                drafter.prepare([guesser for text in texts for guesser in text.guessers], self._max_nodes)
+            except Exception:  # noqa: BLE001 - found out below whose fault it is
+                for text in texts:
+                    self._prepare_alone(drafter, text)
+
+    def _prepare_alone(self, drafter: JointDrafter, text: Guesses) -> None:
+        for guesser in list(text.guessers):
+            try:
+                drafter.prepare([guesser], self._max_nodes)
+            except Exception:  # noqa: BLE001 - a text is written without guesses, too
+                drafter.end([guesser])
+                self._dismiss(text, guesser)
+
+    def _dismiss(self, text: Guesses, guesser: Guesser) -> None:
+        self._count_failure()
+        text.guessers.remove(guesser)
 
     def _count_failure(self) -> None:
         _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)
@@ -274,6 +317,6 @@ def _pause(text: Guesses, *, has_guesses: bool) -> None:
     """Wait longer and longer for a text for which nothing is worth checking."""
     if has_guesses:
         text.pause = text.num_passes_to_wait = 0
-    elif text.text.matcher is None:  # what a grammar forces may begin at any token
+    elif text.text.matcher is None and text.text.prediction is None:  # what these know may begin at any token
         text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)
         text.num_passes_to_wait = text.pause

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from palmette.kernels.philox import GUMBEL_RANGE, branch_path, gumbel, gumbel_at, philox4x32
+from palmette.kernels.philox import GUMBEL_RANGE, branch_path, gumbel, gumbel_at, gumbel_of_token, philox4x32
 
 ONES = 0xFFFFFFFF
 KNOWN_ANSWERS = [  # counter, key, output: the test vectors that come with Random123
@@ -54,6 +54,14 @@ def test_single_tokens_get_the_numbers_of_the_whole_row() -> None:
         row_ids = torch.randint(0, 3, (num_tokens,), generator=generator)
         token_ids = torch.randint(0, 1003, (num_tokens,), generator=generator)
         assert torch.equal(gumbel_at(SEEDS, PATHS, POSITIONS, row_ids, token_ids), noise[row_ids, token_ids])
+
+
+def test_one_token_alone_has_its_number_too() -> None:
+    seed, path, position = 2**63 + 5, 2**40 + 3, 77
+    row = gumbel([seed], [path], [position], 50)[0]
+    for token_id in range(50):
+        alone = gumbel_of_token(seed, path, position, token_id)
+        assert torch.tensor(alone, dtype=torch.float32) == row[token_id]
 
 
 def test_a_row_does_not_depend_on_its_neighbours_or_on_earlier_calls() -> None:

@@ -9,7 +9,7 @@ import palmette as sgl
 from palmette.grammar.spec import Ebnf, JsonSchema, Lark, Regex, ToolCalls, ToolSpec
 from palmette.lang.arguments.constraint_arguments import DTYPE_REGEXES
 from palmette.lang.expressions import GenExpression, SelectExpression
-from palmette.lang.ir import Select
+from palmette.lang.ir import Gen, Select
 
 SCHEMA = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": {"type": "integer"}}}
 
@@ -45,6 +45,7 @@ SCHEMA = {"type": "object", "properties": {"zeta": {"type": "string"}, "alpha": 
         {"repetition_penalty": 0},
         {"ignore_eos": "no"},
         {"token_healing": 1},
+        {"prediction": 3},
         {"return_logprob": 1},
         {"logprob_start_len": -3},
         {"top_logprobs_num": -1},
@@ -150,6 +151,16 @@ def test_gen_takes_its_first_arguments_by_position() -> None:
         "stop_regex": ("b",),
         "temperature": 0.5,
     }
+
+
+def test_a_prediction_goes_with_its_generation(backend: ScriptedBackend) -> None:
+    @sgl.function
+    def edit(s, text):
+        s += "Fix it: " + text + sgl.gen("fixed", prediction=text) + sgl.gen("more")
+
+    plan = edit.plan("a line")
+    predictions = [step.prediction for step in plan.branches[0].steps if isinstance(step, Gen)]
+    assert predictions == ["a line", None]
 
 
 def test_choices_become_a_select(backend: ScriptedBackend) -> None:

@@ -45,7 +45,7 @@ class ChatJob:
     constraint_param: str | None
     """The parameter that the constraint came in."""
     num_prediction_tokens: int
-    """Of the guess at the reply; None of them are made use of yet."""
+    """Of the guess at the reply."""
     is_stream: bool
     has_usage: bool
     """Whether a stream ends with what it took."""
@@ -122,19 +122,20 @@ def chat_job(parts: ServerParts, body: ChatRequest, tenant: str, *, may_choose: 
         body, settings.limits, limit, num_logprobs=(body.top_logprobs or 0) if body.logprobs else None
     )
     check_token_ids(params, parts.tokenizer.vocab_size)
+    prediction = _prediction(body)
     return ChatJob(
         reply_id=f"chatcmpl-{uuid.uuid4().hex}",
         created=int(time.time()),
         model=parts.model_name,
         prompt=prompt,
-        gens=(Gen("reply", params, constraint),) * num_samples(body, settings.limits),
+        gens=(Gen("reply", params, constraint, prediction),) * num_samples(body, settings.limits),
         answer=text.constraint if text is not None and is_open else None,
         terms=request_terms(body, tenant, settings.defaults),
         cache_salt=body.cache_salt or "",
         seed=seed_of(body),
         custom_names=frozenset(tool_name(tool) for tool in body.tools or () if isinstance(tool, CustomTool)),
         constraint_param=param,
-        num_prediction_tokens=_num_prediction_tokens(parts, body),
+        num_prediction_tokens=len(parts.tokenizer.encode(prediction, has_special=False)) if prediction else 0,
         is_stream=bool(body.stream),
         has_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
     )
@@ -177,9 +178,8 @@ def _two_constraints(param: str | None) -> ApiError:
     return ApiError(400, message, param=param, code="two_constraints")
 
 
-def _num_prediction_tokens(parts: ServerParts, body: ChatRequest) -> int:
+def _prediction(body: ChatRequest) -> str | None:
     if body.prediction is None:
-        return 0
+        return None
     content = body.prediction.content
-    text = content if isinstance(content, str) else "".join(part.text for part in content if isinstance(part, TextPart))
-    return len(parts.tokenizer.encode(text, has_special=False))
+    return content if isinstance(content, str) else "".join(part.text for part in content if isinstance(part, TextPart))

@@ -43,7 +43,7 @@ _SUPPORTED = {
     "max_tokens": "the older name of max_completion_tokens",
     "stream": "server-sent events",
     "stream_options": "include_usage; include_obfuscation changes nothing, as nothing is obfuscated",
-    "prediction": "accepted, and reported as rejected as a whole: no use is made of it yet",
+    "prediction": "where the engine guesses ahead, from this, too: the same answer, sooner where it is right",
     "regex": "the text matches it (Python syntax)",
     "ebnf": "the text derives from its rule root (GBNF)",
     "structural_tag": "free text with tagged parts: XGrammar's triggered_tags, or structures and triggers",

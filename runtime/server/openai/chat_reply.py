@@ -79,7 +79,9 @@ class CompletionDetails(msgspec.Struct):
     """Of the tokens that were made, and of those that were guessed."""
 
     accepted_prediction_tokens: int
+    """Those of the prediction that were guessed from it, and right."""
     rejected_prediction_tokens: int
+    """The rest of the prediction: all of it where nobody guesses."""
     reasoning_tokens: int = 0
     audio_tokens: int = 0
 
@@ -138,13 +140,21 @@ def usage_of(job: ChatJob, results: Sequence[GenResult]) -> Usage:
     num_completion = sum(result.completion_tokens for result in results)
     # Of several samples each finds the prompt that was computed for all, so what was cached before is not known.
     num_cached = results[0].cached_tokens if len(results) == 1 else 0
+    num_accepted = sum(_num_accepted(job, result) for result in results)
     return Usage(
         num_prompt,
         num_completion,
         num_prompt + num_completion,
         PromptDetails(num_cached),
-        CompletionDetails(0, job.num_prediction_tokens),
+        CompletionDetails(num_accepted, len(results) * job.num_prediction_tokens - num_accepted),
     )
+
+
+def _num_accepted(job: ChatJob, result: GenResult) -> int:
+    """Tokens that came through the prediction; a text that goes back and forth may take one of them twice."""
+    if result.speculation is None:
+        return 0
+    return min(result.speculation.num_accepted_prediction_tokens, job.num_prediction_tokens)
 
 
 def finish_reason(result: GenResult, num_calls: int) -> FinishReason:

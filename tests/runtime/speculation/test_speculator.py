@@ -89,6 +89,16 @@ def test_a_text_without_likely_guesses_waits_longer_and_longer() -> None:
     assert [index for index, was_asked in enumerate(asked) if was_asked] == [0, 2, 5, 10, 15]
 
 
+def test_a_text_with_a_prediction_never_waits() -> None:
+    clock = Clock()
+    drafter = Guessing(clock, probability=0.06)
+    speculator = Speculator([drafter], StepCost((1, 2), (1.0, 2.0)), clock=clock)
+    alone = speculator.begin(DraftText("", [1, 2, 3], 0, prediction="x"))
+    for _ in range(5):
+        assert step(speculator, clock, alone) == [0]
+    assert len(drafter.asked) == 5
+
+
 def test_what_a_step_takes_beside_its_pass_is_measured_where_nothing_was_checked() -> None:
     clock = Clock()
     drafter = Guessing(clock)

@@ -7,10 +7,12 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
+from free_guessing import ONE_SECOND
 
 from palmette.runtime.embedded import Engine
 from palmette.runtime.server.openai.chat_parameters import CHAT_PARAMETERS
 from palmette.runtime.server.openai.chat_types import ChatRequest
+from palmette.runtime.speculation.worth import Worth
 
 pytestmark = pytest.mark.anyio
 
@@ -233,11 +235,29 @@ async def test_roles_and_parts(client: httpx.AsyncClient) -> None:
     assert "<|im_start|>assistant\nNo.<|im_end|>" in rendered["prompt"]
 
 
-async def test_a_prediction_is_reported_as_rejected(client: httpx.AsyncClient, engine: Engine) -> None:
+async def test_a_prediction_that_is_wrong_is_reported_as_rejected(client: httpx.AsyncClient, engine: Engine) -> None:
     reply = await ask(client, prediction={"type": "content", "content": "The weather is fine."})
     details = reply["usage"]["completion_tokens_details"]
     assert details["rejected_prediction_tokens"] == engine.token_len("The weather is fine.")
     assert details["accepted_prediction_tokens"] == 0
+
+
+async def test_a_prediction_that_is_right_is_reported_as_accepted(
+    client: httpx.AsyncClient, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speculator = engine._thread._core._speculator
+    assert speculator is not None
+    monkeypatch.setattr(speculator, "_cost", ONE_SECOND)  # so that no guess is too dear
+    monkeypatch.setattr(speculator, "_worth", Worth(ONE_SECOND))
+    first = await ask(client, temperature=0)
+    content = first["choices"][0]["message"]["content"]
+    parts = [{"type": "text", "text": content}]
+    second = await ask(client, temperature=0, prediction={"type": "content", "content": parts})
+    assert second["choices"] == first["choices"]
+    details = second["usage"]["completion_tokens_details"]
+    num_tokens = engine.token_len(content)
+    assert 0 < details["accepted_prediction_tokens"] <= num_tokens
+    assert details["accepted_prediction_tokens"] + details["rejected_prediction_tokens"] == num_tokens
 
 
 async def test_logprobs(client: httpx.AsyncClient) -> None:
