@@ -49,7 +49,7 @@ def test_a_process_that_soaks_goes_on_after_a_failure(monkeypatch: pytest.Monkey
             raise AssertionError("found something")
         return RunCounts(1, 1, 0)
 
-    monkeypatch.setattr(soak, "run_seed", run)
+    monkeypatch.setattr(soak, "play", run)
     connection = TwoReports()
     soak.work(connection, 5, 3)  # type: ignore[arg-type] # all that it uses
     (first, failure), (second, counts) = connection.reports
