@@ -75,12 +75,12 @@ class EngineParts:
 
 
 def assemble(
-    config: EngineConfig, recorder: GraphRecorder | None = None, draft_head: DraftHead | None = None
+    config: EngineConfig, *, recorder: GraphRecorder | None = None, draft_head: DraftHead | None = None
 ) -> EngineParts:
-    """Load the model and build an engine around it. `draft_head`: guesses, too, wherever the engine guesses at all.
+    """Load the model and build an engine around it.
 
-    recorder: of passes; None: CUDA graphs on CUDA, if they are wanted, else none. Raises: InvalidOption,
-    ModelLoadError.
+    `recorder`: of passes; None: CUDA graphs on CUDA, if they are wanted, else none. `draft_head`: guesses, too,
+    wherever the engine guesses at all. Raises: InvalidOption, ModelLoadError.
     """
     device = _device(config.model)
     path, dtype = config.model.path or SPRIG, _dtype(config.model, device)

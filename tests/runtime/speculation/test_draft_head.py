@@ -60,7 +60,7 @@ class TinyHeadText:
 
 
 def run(head: TinyHead | None, temperature: float, predictions: Sequence[str | None] = (None,) * 3) -> list[GenResult]:
-    parts = assemble(model_config(speculation="off" if head is None else "suffix,prediction"), head)
+    parts = assemble(model_config(speculation="off" if head is None else "suffix,prediction"), draft_head=head)
     if head is not None:
         guess_freely(parts)
     results: list[GenResult] = []
