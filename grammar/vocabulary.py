@@ -4,9 +4,11 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Vocabulary:
@@ -78,12 +80,14 @@ class Vocabulary:
         """The tokens whose text begins with `prefix`, in the order of their bytes. O(log vocab_size)."""
         return self.sorted_token_ids[bisect_left(self.sorted_texts, prefix) : self._end_of(prefix)]
 
-    def token_ids_reaching_past(self, prefix: bytes) -> NDArray[np.int64]:
+    def token_ids_reaching_past(self, prefix: bytes) -> "NDArray[np.int64]":
         """Those of `token_ids_beginning` that are longer; a view, not to be changed. O(log vocab_size)."""
         return self._sorted_id_array[bisect_right(self.sorted_texts, prefix) : self._end_of(prefix)]
 
     @cached_property
-    def _sorted_id_array(self) -> NDArray[np.int64]:
+    def _sorted_id_array(self) -> "NDArray[np.int64]":
+        import numpy as np  # heavy, and of no use to whoever only compiles
+
         return np.array(self.sorted_token_ids, dtype=np.int64)
 
     def _end_of(self, prefix: bytes) -> int:

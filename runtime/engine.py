@@ -208,13 +208,6 @@ class EngineCore:
             f"{len(scheduled)} rows are scheduled, {len(set(self.branches.rows))} have work"
         )
         self.scheduler.check_integrity()
-        for row in self.scheduler.running:
-            branch = row.branch
-            num_pages, num_of_use = len(branch.page_table), self.memory.num_pages_for(len(branch.token_ids))
-            is_tight = num_pages <= num_of_use or row.task.tree is not None
-            assert is_tight, (
-                f"branch {branch.branch_id} has {num_pages} pages between two steps, of use are {num_of_use}"
-            )
 
     # --- a step's parts
 

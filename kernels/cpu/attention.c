@@ -118,7 +118,8 @@ INLINE void score_cells(
 }
 
 /* Scores of the cells from `start`, a multiple of LANES, on become weights; those a pair does not see become 0.
-   Returns the sum of the weights. */
+   Returns the sum of the weights, added up as if those it does not see were not there: a node of a tree has the bits
+   that it has where its ancestors alone precede it. */
 static float weigh(float *scores, int64_t start, const struct span *span, const uint8_t *mask, int64_t base) {
     int64_t padded = (span->end + LANES - 1) / LANES * LANES;
     for (int64_t cell = start; cell < span->first; cell++) scores[cell] = -INFINITY;
@@ -133,8 +134,21 @@ static float weigh(float *scores, int64_t start, const struct span *span, const 
         /* What is far behind weighs nothing. NaN is not behind: it stays, and is seen in the result. */
         words is_near = ~(words)(x < spread(-87.0f));
         floats weight = (floats)(is_near & (words)exponential(x));
-        sum += weight;
+        if (!mask || cell + LANES <= base) sum += weight;
         store_floats(scores + cell, weight);
+    }
+    float seen[LANES];
+    int num_seen = 0;
+    for (int64_t cell = base / LANES * LANES; mask && cell < span->end; cell++) {
+        if (cell >= base && !mask[cell - base]) continue;
+        seen[num_seen++] = scores[cell];
+        if (num_seen < LANES) continue;
+        sum += load_floats(seen);
+        num_seen = 0;
+    }
+    if (num_seen) {
+        while (num_seen < LANES) seen[num_seen++] = 0;
+        sum += load_floats(seen);
     }
     return sum_of(sum);
 }

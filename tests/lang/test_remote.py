@@ -107,7 +107,9 @@ def test_values_carry_the_same_meta_info(endpoint: RuntimeEndpoint, engine: Engi
     for each in (endpoint, engine):
         engine.flush_cache()  # what is computed in other pieces may differ in a last digit
         state = tell.run(country="Japan", backend=each, seed=3, return_logprob=True, top_logprobs_num=2)
-        metas.append({name: value for name, value in state.get_meta_info("city").items() if name != "id"})
+        # How much of it was guessed hangs on what was written before, which a flush does not forget.
+        meta = state.get_meta_info("city").items()
+        metas.append({name: value for name, value in meta if name != "id" and not name.startswith("spec_")})
     assert metas[0] == metas[1]
 
 

@@ -108,6 +108,32 @@ def test_a_token_is_the_same_in_any_company(
         assert torch.equal(run(alone, instruction_set)[0], together[index])
 
 
+@needs_compiler
+@settings(max_examples=60, deadline=None)
+@given(
+    stop=st.integers(1, 50),
+    num_before=st.integers(1, 3),
+    chosen=st.lists(st.integers(0, 2), min_size=1, max_size=24),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    instruction_set=st.sampled_from(SUPPORTED or tuple(InstructionSet)),
+)
+def test_a_node_of_a_tree_is_the_same_where_its_ancestors_alone_precede_it(
+    stop: int, num_before: int, chosen: list[int], dtype: torch.dtype, instruction_set: InstructionSet
+) -> None:
+    """Three texts go on from one prefix, their cells in any order: as guesses lie, and as they lie when accepted."""
+    texts = Texts(3, 80, head_dim=32, dtype=dtype, shared=(stop, stop))
+    last: dict[int, int] = {}
+    nodes: list[tuple[int, int, int | None]] = []
+    for node, text in enumerate(chosen):
+        nodes.append((text, stop + chosen[:node].count(text), last.get(text)))
+        last[text] = node
+    tree = texts.step([Row(0, max(0, stop - num_before), stop, tuple(nodes))], 4)
+    out = run(tree, instruction_set)[-len(nodes) :]
+    for index, (text, position, _) in enumerate(nodes):
+        alone = texts.step([Row(text, position, position + 1)], 4, seed=1)
+        assert torch.equal(run(alone, instruction_set)[0], out[index])
+
+
 @each_instruction_set
 def test_a_long_text_on_two_threads(instruction_set: InstructionSet) -> None:
     texts = Texts(2, 1500, num_heads=8, num_kv_heads=2, head_dim=64)

@@ -163,6 +163,28 @@ def test_wrong_guesses_never_stand_still() -> None:
     assert stats["num_steps"] <= len(sample.token_ids) + 1
 
 
+def test_pages_of_wrong_guesses_come_back_at_once() -> None:
+    """Between two steps a text has the pages of what is computed of it, and no more."""
+    (sample,) = ask(plain()).samples()
+    harness = Harness(
+        tokenizer=TOKENIZER,
+        compiler=COMPILER,
+        page_size=1,
+        make_drafters=lambda cache: [
+            Told(lambda num_written: [[(sample.token_ids[min(num_written, 23)] + 1) % VOCAB_SIZE] * 5])
+        ],
+    )
+    branch_id = harness.core.open_branch(SEED, "")
+    params = SamplingParams(max_new_tokens=24, temperature=1.0, ignore_eos=True)
+    heard = harness.submit(branch_id, [tokens(*PROMPT), Gen("x", params)])
+    (branch,) = harness.core.branches.all()
+    while heard.ended is None:
+        harness.core.step()
+        assert len(branch.page_table) == branch.num_computed
+    assert heard.token_ids() == sample.token_ids
+    assert harness.core.stats()["num_drafted_tokens"] > 0
+
+
 def test_positions_are_depths_in_the_tree() -> None:
     """Siblings have one position, however many nodes lie between them; so has the noise of what follows them."""
     (sample,) = ask(plain()).samples()

@@ -34,8 +34,8 @@ ENGINE_MUTANTS = (
         "logits-of-neighbour",
         "A row that wants the logits of its input, too, samples from the first of them.",
         _RUNNER,
-        "logits[after - 1] if wants_last else None",
-        "logits[offset] if wants_last else None",
+        "lines[after - 1] if wants_last else None",
+        "lines[offset] if wants_last else None",
     ),
     Mutation(
         "page-table-row-of-neighbour",

@@ -67,13 +67,6 @@ GUESS_MUTANTS = (
         "max_nodes=99,",
     ),
     Mutation(
-        "wrong-guesses-keep-pages",
-        "Pages of wrong guesses are not given back after the pass.",
-        _ENGINE,
-        "self.memory.trim(share.row.branch)",
-        "pass",
-    ),
-    Mutation(
         "child-of-anybody",
         "A token counts as guessed wherever in the tree it was guessed.",
         _TREE,
