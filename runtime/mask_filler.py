@@ -35,6 +35,7 @@ class MaskFiller:
         self._row_views: tuple[Tensor, ...] = ()  # [capacity], made once: to index a tensor costs as much as a mask
         self._jobs: SimpleQueue[MaskJob | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._no_masks = self._job(())
         self.num_masks = 0
         self.fill_s = 0.0
         """Seconds that filling took, on all threads together; several fill at the same time."""
@@ -43,8 +44,10 @@ class MaskFiller:
 
     def start(self, tasks: Sequence[Task]) -> "MaskJob":
         """Begin to fill a mask for each of the tasks. The masks of the job before are overwritten."""
+        if not tasks:
+            return self._no_masks
         job = self._job(tasks)
-        if tasks and self._num_threads:
+        if self._num_threads:
             self._start_threads()
             for _ in range(min(len(tasks), self._num_threads)):
                 self._jobs.put(job)
