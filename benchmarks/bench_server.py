@@ -115,7 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     environment = describe_environment() | {"load": f"{os.getloadavg()[0]:.1f} at the start"}
     console.print(environment_line(environment), soft_wrap=True)
     result: dict[str, Any] = {"environment": environment, "options": vars(options)}
-    with palmette.Engine() as engine, ServedModel() as served, ClientProcess("stream_client.py", served) as client:
+    with (
+        palmette.Engine(speculation="off") as engine,  # it is the way there and back that is measured
+        ServedModel("--speculation", "off") as served,
+        ClientProcess("stream_client.py", served) as client,
+    ):
         bench = Bench(engine, served, client, options)
         if "overhead" in options.only:
             result["overhead"] = asdict(overhead := bench.overhead())

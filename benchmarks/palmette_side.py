@@ -45,7 +45,8 @@ class PalmetteSide:
     name = "palmette"
 
     def __init__(self, model_path: Path) -> None:
-        self._engine = pm.Engine(model_path, dtype="float32", device="cpu")
+        # What one round has written would be guessed in the next; bench_speculation.py measures what that brings.
+        self._engine = pm.Engine(model_path, dtype="float32", device="cpu", speculation="off")
         pm.set_default_backend(self._engine)
 
     def run(self, workload: Workload | ProgramWorkload, num_tokens: int, *, wants_ids: bool = False) -> list[Answer]:
