@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .cpu.library import cpu_library
 from .cpu.linear import INPUT_DTYPES, CpuLinear, can_pack, quantize_int8
+from .fixed_tile_linear import FixedTileLinear
 from .quantization import Quantization
 from .quantized_linear import QuantizedLinear
 from .quantized_weight import quantize_weight
@@ -31,12 +32,18 @@ class Linear(Protocol):
         ...
 
 
+class ProductsDependOnRows(ValueError):
+    """No kernel here makes products in which the bits of a row do not depend on the other rows."""
+
+
 def linear_of(
     parts: Sequence[Tensor],
     bias: Tensor | None,
     dtype: torch.dtype,
     device: torch.device,
     quantization: Quantization | None = None,
+    *,
+    is_deterministic: bool = False,
 ) -> Linear:
     """The product with `parts`, one below the other, for inputs of `dtype` on `device`.
 
@@ -44,12 +51,17 @@ def linear_of(
     weights are kept as bfloat16 where that is what all of them are, also for float32 inputs: that loses nothing, and
     decoding takes as long as reading them. Else they are cast to `dtype`, or rounded as `quantization` says; `fp8` on a
     CPU, and `int8` where PyTorch serves there, are widened again, so that a model says the same, but no faster.
+
+    is_deterministic: no bit of a row's result may depend on the other rows. On CUDA products with plain weights then
+    have tiles of one size, which is slow with many rows. Raises ProductsDependOnRows where nothing here promises it.
     """
     library = cpu_library() if device.type == "cpu" and dtype in INPUT_DTYPES else None
     if bias is not None:
         bias = bias.to(device, dtype)
     if quantization is not None and device.type == "cuda":
         return QuantizedLinear(quantize_weight(torch.cat([part.to(device) for part in parts]), quantization), bias)
+    if is_deterministic and device.type == "cuda":
+        return FixedTileLinear(torch.cat([part.to(device, dtype) for part in parts]), bias)
     if quantization == "fp8":
         parts, quantization = [quantize_weight(part, "fp8").dequantized() for part in parts], None
     if library is not None and all(map(can_pack, parts)):
@@ -59,6 +71,12 @@ def linear_of(
         is_small = dtype == torch.bfloat16 or all(part.dtype == torch.bfloat16 for part in parts)
         kept = torch.bfloat16 if is_small else torch.float32
         return CpuLinear(library, torch.cat([part.to(kept) for part in parts]), bias)
+    if is_deterministic:
+        raise ProductsDependOnRows(
+            f"expected weights that the C kernels of a CPU multiply, or a CUDA device, got {dtype} inputs of "
+            f"{parts[0].shape[1]} numbers on {device.type}, where the bits of PyTorch's products depend on the number "
+            "of rows; see the line `cpu kernels` of `palmette env`"
+        )
     weight = _transposed([part if quantization is None else _rounded(part) for part in parts], dtype, device)
     return TorchLinear(weight, bias)
 

@@ -17,6 +17,7 @@ from ..grammar.vocabulary import Vocabulary
 from ..kernels.attention import Attention, choose_attention
 from ..kernels.attention_backends.attention_case import AttentionCase
 from ..kernels.attention_backends.choice import BackendCannotServe
+from ..kernels.linear import ProductsDependOnRows
 from ..kernels.philox import branch_path
 from .batch import Model
 from .cache.kv_pool import KVLayout, KVPool
@@ -28,7 +29,7 @@ from .errors import InvalidOption
 from .memory import Memory
 from .model_runner import ModelRunner
 from .models.decoder import Decoder
-from .models.loader import load_model
+from .models.loader import LoadedModel, load_model
 from .models.model_config import ModelConfig
 from .operations.starter import Starter, TextLimits
 from .sampler import Sampler
@@ -87,7 +88,7 @@ def assemble(
     cell_dtype = _cell_dtype(config.cache, device)
     # Before the weights are read, which takes a while: who cannot attend is refused at once.
     attention = _attention(config, ModelConfig.read(path), dtype, cell_dtype, device)
-    loaded = load_model(path, dtype=dtype, device=device, quantization=config.model.quantization, attention=attention)
+    loaded = _load(path, config.model, dtype, device, attention)
     draft_model = _draft_model(config, loaded.tokenizer, device)  # before the pool takes what memory is left
     layout = loaded.model.kv_layout(cell_dtype)
     context_len = _context_len(config.model, loaded.config.max_position_embeddings)
@@ -134,9 +135,25 @@ def assemble(
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
 
 
+def _load(
+    path: Path, options: ModelOptions, dtype: torch.dtype | None, device: torch.device, attention: Attention
+) -> LoadedModel:
+    try:
+        return load_model(
+            path,
+            dtype=dtype,
+            device=device,
+            quantization=options.quantization,
+            attention=attention,
+            is_deterministic=options.is_deterministic,
+        )
+    except ProductsDependOnRows as error:
+        raise InvalidOption(f"deterministic: {error}") from error
+
+
 def _recorded(model: Decoder, pool: KVPool, recorder: GraphRecorder, buckets: Buckets, config: EngineConfig) -> Model:
     """The model with its small passes recorded, the commonest ones at once."""
-    graphs = StepGraphs(model, pool, recorder, buckets)
+    graphs = StepGraphs(model, pool, recorder, buckets, is_deterministic=config.model.is_deterministic)
     graphs.record_decoding(config.scheduler.max_running_rows)
     return graphs
 
@@ -243,11 +260,14 @@ def _attention(
         head_dim=model.head_dim,
         page_size=config.cache.page_size,
         kv_dtype=cell_dtype,
+        has_window=any(window is not None for window in model.windows),
+        is_deterministic=config.model.is_deterministic,
     )
     try:
         return choose_attention(case, device, config.model.attention_backend)
     except BackendCannotServe as error:
-        raise InvalidOption(f"attention_backend: {error}") from error
+        option = "deterministic" if case.is_deterministic else "attention_backend"
+        raise InvalidOption(f"{option}: {error}") from error
 
 
 def _cell_dtype(options: CacheOptions, device: torch.device) -> torch.dtype | None:

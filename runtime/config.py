@@ -38,6 +38,8 @@ class ModelOptions:
     """Who attends; None: chosen by device, dtype, heads and rows."""
     has_cuda_graphs: bool = True
     """Whether small passes are recorded and launched as CUDA graphs; it means nothing on a CPU."""
+    is_deterministic: bool = False
+    """Whether the bits of a text's log-probabilities must depend on that text alone; refused where nothing promises."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class EngineConfig:
         quantization: str | None = None,
         attention_backend: str = "auto",
         cuda_graphs: bool = ModelOptions.has_cuda_graphs,
+        deterministic: bool = ModelOptions.is_deterministic,
         page_size: int = CacheOptions.page_size,
         max_total_tokens: int | None = None,
         disable_radix_cache: bool = False,
@@ -217,6 +220,7 @@ class EngineConfig:
                 raise InvalidOption(f"{name}: expected a string, got {text!r}")
         flags = {
             "cuda_graphs": cuda_graphs,
+            "deterministic": deterministic,
             "disable_radix_cache": disable_radix_cache,
             "validate_output": validate_output,
         }
@@ -235,6 +239,7 @@ class EngineConfig:
                 None if quantization is None else _one_of("quantization", quantization, _QUANTIZATIONS),
                 _attention_backend(attention_backend),
                 cuda_graphs,
+                deterministic,
             ),
             cache=CacheOptions(
                 page_size,
@@ -272,6 +277,7 @@ OPTION_NAMES = (
     "quantization",
     "attention_backend",
     "cuda_graphs",
+    "deterministic",
     "page_size",
     "max_total_tokens",
     "disable_radix_cache",

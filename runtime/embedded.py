@@ -42,8 +42,8 @@ class Engine:
 
     `model_path` is a Hugging Face folder; None is sprig. The options have SGLang's names: `dtype` ("auto",
     "float32", "bfloat16", "float16"), `quantization` ("int8", "fp8"), `device` ("auto", "cpu", "cuda"),
-    `context_length`, `attention_backend` ("auto", or who attends: docs/gpu.md), `cuda_graphs`, `page_size`,
-    `max_total_tokens`, `kv_cache_dtype` ("auto", "fp8_e4m3"), `disable_radix_cache`,
+    `context_length`, `attention_backend` ("auto", or who attends: docs/gpu.md), `cuda_graphs`, `deterministic`,
+    `page_size`, `max_total_tokens`, `kv_cache_dtype` ("auto", "fp8_e4m3"), `disable_radix_cache`,
     `radix_eviction_policy` ("lru", "lfu", "priority"), `chunked_prefill_size`, `max_running_requests`,
     `max_queued_requests`, `max_queued_tokens`, `schedule_policy` ("fair-lpm", "fcfs", "lpm", "dfs", "priority"),
     `speculation` and `draft_model` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`,

@@ -26,6 +26,7 @@ class AttentionCase:
     kv_dtype: torch.dtype | None = None  # of cells; None: that of queries
     has_soft_cap: bool = False
     has_sinks: bool = False
+    has_window: bool = False  # whether any layer has a sliding window
     is_deterministic: bool = False  # whether a token's bits must depend on its own text alone
 
     @property

@@ -50,6 +50,9 @@ def _why_not_c(case: AttentionCase, machine: Machine) -> str | None:
         return f"heads have a multiple of 16 numbers, and these have {case.head_dim}"
     if case.has_soft_cap or case.has_sinks:
         return "has neither soft caps nor sinks"
+    if case.is_deterministic and case.has_window and case.mix == "trees":
+        # Its plan hands such rows to PyTorch.
+        return "has no ancestor masks under a sliding window, and who has them makes bits depend on the rows beside"
     return None
 
 

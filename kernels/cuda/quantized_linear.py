@@ -1,5 +1,7 @@
 """Linear products with weights rounded to 8 bits, int8 or e4m3, widened in registers; activations are as they were.
 
+And with plain weights, for who wants the bits of a token not to depend on the others.
+
 out = (x @ weight.T) with the weight's outputs as rows of the tensor unit's tile and the tokens as columns, so that a
 decode step's few tokens fill a narrow tile and the widened weights never leave registers. The tile and the number of
 parts that the inputs are split into depend on the weight's shape alone, and parts are added in order: what a token
@@ -41,6 +43,7 @@ def quantized_linear_kernel(
     num_blocks_in,
     part_len,
     IS_FP8: tl.constexpr,
+    HAS_SCALES: tl.constexpr,
     BLOCK_SIZE_IN: tl.constexpr,
     BLOCK_SIZE_OUT: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
@@ -69,9 +72,11 @@ def quantized_linear_kernel(
             bits = ((values.to(tl.uint16) & 0x80) << 8) | ((values.to(tl.uint16) & 0x7F) << 7)
             wide = bits.to(tl.float16, bitcast=True).to(inputs.dtype)
         else:
-            wide = values.to(inputs.dtype)
-        scale = tl.load(scale_rows + first // BLOCK_SIZE_IN, mask=is_output, other=0.0)
-        sums += tl.dot(wide, inputs, input_precision="ieee") * scale[:, None]
+            wide = values.to(inputs.dtype)  # plain weights are of that type
+        products = tl.dot(wide, inputs, input_precision="ieee")
+        if HAS_SCALES:
+            products *= tl.load(scale_rows + first // BLOCK_SIZE_IN, mask=is_output, other=0.0)[:, None]
+        sums += products
     if IS_FP8:
         sums *= 256.0
     place = (part.to(tl.int64) * num_tokens + token[None, :]) * out_size + output[:, None]
@@ -87,8 +92,10 @@ def add_parts_kernel(
     index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     is_inside = index < size
     total = tl.zeros((BLOCK,), tl.float32)
-    for part in range(num_parts):
-        total += tl.load(partial + part * size + index, mask=is_inside, other=0.0)
+    source = partial + index
+    for _ in range(num_parts):
+        total += tl.load(source, mask=is_inside, other=0.0)
+        source += size  # not part * size, which may be past 32 bits
     if HAS_BIAS:
         total += tl.load(bias + index % out_size, mask=is_inside, other=0.0).to(tl.float32)
     if HAS_RESIDUAL:
@@ -107,15 +114,38 @@ def quantized_linear(
 
     x: [num_tokens, in_size], rows contiguous; bias: [out_size]; residual: [num_tokens, out_size] contiguous.
     """
-    num_tokens, in_size = x.shape
-    out_size = weight.values.shape[0]
-    assert in_size == weight.values.shape[1], (
-        f"quantized_linear: expected {weight.values.shape[1]} inputs, got {in_size}"
-    )
-    assert x.stride(1) == 1, f"quantized_linear: expected contiguous rows, got strides {x.stride()}"
-    assert weight.block_in % _BLOCK_IN == 0 or weight.block_in >= in_size, (
+    assert weight.block_in % _BLOCK_IN == 0 or weight.block_in >= x.shape[1], (
         f"quantized_linear: expected blocks of a multiple of {_BLOCK_IN} inputs, got {weight.block_in}"
     )
+    return _multiply(x, weight.values, weight, bias, residual, out_dtype)
+
+
+def plain_linear(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    residual: Tensor | None = None,
+    out_dtype: torch.dtype | None = None,
+) -> Tensor:
+    """The same with a weight that is not rounded: [out_size, in_size] in the dtype of x, contiguous."""
+    assert weight.dtype == x.dtype, f"plain_linear: expected a weight of {x.dtype}, got {weight.dtype}"
+    assert weight.is_contiguous(), f"plain_linear: expected a contiguous weight, got strides {weight.stride()}"
+    return _multiply(x, weight, None, bias, residual, out_dtype)
+
+
+def _multiply(
+    x: Tensor,
+    values: Tensor,
+    rounding: QuantizedWeight | None,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    out_dtype: torch.dtype | None,
+) -> Tensor:
+    """values: [out_size, in_size]; rounding: which scales they have, None: none."""
+    num_tokens, in_size = x.shape
+    out_size = values.shape[0]
+    assert in_size == values.shape[1], f"quantized_linear: expected {values.shape[1]} inputs, got {in_size}"
+    assert x.stride(1) == 1, f"quantized_linear: expected contiguous rows, got strides {x.stride()}"
     for name, tensor, shape in (("bias", bias, (out_size,)), ("residual", residual, (num_tokens, out_size))):
         if tensor is not None:
             assert tuple(tensor.shape) == shape, (
@@ -128,12 +158,14 @@ def quantized_linear(
     part_len = part_len_of(in_size, out_size)
     num_parts = triton.cdiv(in_size, part_len)
     partial = torch.empty((num_parts, num_tokens, out_size), dtype=torch.float32, device=x.device)
-    is_fp8 = weight.values.dtype == torch.float8_e4m3fn
+    is_fp8 = values.dtype == torch.float8_e4m3fn
+    block_in, block_out = (_BLOCK_IN, 1) if rounding is None else (rounding.block_in, rounding.block_out)
+    scales, num_blocks_in = (partial, 1) if rounding is None else (rounding.scales, rounding.scales.shape[1])
     grid = (triton.cdiv(out_size, _BLOCK_OUT), triton.cdiv(num_tokens, _BLOCK_TOKENS), num_parts)
     quantized_linear_kernel[grid](
-        x, x.stride(0), weight.values.view(torch.uint8) if is_fp8 else weight.values, weight.scales, partial,
-        num_tokens, in_size, out_size, weight.scales.shape[1], part_len, IS_FP8=is_fp8,
-        BLOCK_SIZE_IN=triton.next_power_of_2(max(weight.block_in, _BLOCK_IN)), BLOCK_SIZE_OUT=weight.block_out,
+        x, x.stride(0), values.view(torch.uint8) if is_fp8 else values, scales, partial, num_tokens, in_size, out_size,
+        num_blocks_in, part_len, IS_FP8=is_fp8, HAS_SCALES=rounding is not None,
+        BLOCK_SIZE_IN=triton.next_power_of_2(max(block_in, _BLOCK_IN)), BLOCK_SIZE_OUT=block_out,
         BLOCK_OUT=_BLOCK_OUT, BLOCK_IN=_BLOCK_IN, BLOCK_TOKENS=_BLOCK_TOKENS,
         num_warps=_NUM_WARPS, num_stages=_NUM_STAGES,
     )  # fmt: skip
@@ -150,28 +182,33 @@ def part_len_of(in_size: int, out_size: int) -> int:
     return int(triton.cdiv(triton.cdiv(in_size, num_parts), 4 * _BLOCK_IN) * 4 * _BLOCK_IN)
 
 
-def _aot_case(is_fp8: bool, block_in: int, block_out: int) -> AotCase:
+def _aot_case(weight_type: str, block_in: int, block_out: int) -> AotCase:
     signature = {
-        "x": "*bf16", "x_stride": "i32", "weight": "*u8" if is_fp8 else "*i8", "scales": "*fp32", "partial": "*fp32",
+        "x": "*bf16", "x_stride": "i32", "weight": weight_type, "scales": "*fp32", "partial": "*fp32",
         "num_tokens": "i32", "in_size": "i32", "out_size": "i32", "num_blocks_in": "i32", "part_len": "i32",
     }  # fmt: skip
     constants = {
-        "IS_FP8": is_fp8,
+        "IS_FP8": weight_type == "*u8",
+        "HAS_SCALES": weight_type != "*bf16",
         "BLOCK_SIZE_IN": block_in,
         "BLOCK_SIZE_OUT": block_out,
         "BLOCK_OUT": _BLOCK_OUT,
         "BLOCK_IN": _BLOCK_IN,
         "BLOCK_TOKENS": _BLOCK_TOKENS,
     }
-    name = f"{'fp8' if is_fp8 else 'int8'} linear, scales of {block_out}x{block_in}"
-    return AotCase(name, quantized_linear_kernel, signature, constants, _NUM_WARPS, _NUM_STAGES)
+    names = {"*i8": "int8 linear", "*u8": "fp8 linear", "*bf16": "linear of fixed tiles"}
+    name = names[weight_type] if weight_type == "*bf16" else f"{names[weight_type]}, scales of {block_out}x{block_in}"
+    # As the launcher finds them of a model's weights: reads are wide and in flight early then, which takes registers.
+    aligned = ("x", "x_stride", "weight", "scales", "partial", "in_size", "out_size", "part_len")
+    return AotCase(name, quantized_linear_kernel, signature, constants, _NUM_WARPS, _NUM_STAGES, aligned=aligned)
 
 
 AOT_CASES = (
-    _aot_case(False, 4096, 1),
-    _aot_case(False, 128, 128),
-    _aot_case(True, 4096, 1),
-    _aot_case(True, 128, 128),
+    _aot_case("*i8", 4096, 1),
+    _aot_case("*i8", 128, 128),
+    _aot_case("*u8", 4096, 1),
+    _aot_case("*u8", 128, 128),
+    _aot_case("*bf16", 64, 1),
     AotCase(
         "add parts of a linear",
         add_parts_kernel,

@@ -52,6 +52,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("attention-backend", "attention_backend", "model", "who attends", choices=("auto", *BACKEND_NAMES)),
     Flag("device", "device", "model", "auto, cpu, cuda or cuda:n"),
     Flag("cuda-graphs", "cuda_graphs", "model", "on CUDA, record small passes and launch each as one"),
+    Flag("deterministic", "deterministic", "model", "bits of a text do not depend on batch, chunks, cache or guesses"),
     Flag("context-length", "context_length", "model", "longest text", "tokens"),
     Flag("random-seed", "random_seed", "model", "requests without a seed draw theirs from this"),
     Flag("page-size", "page_size", "memory", "size of a page of the KV pool", "tokens"),

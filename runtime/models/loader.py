@@ -51,12 +51,14 @@ def load_model(
     device: torch.device | str = "cpu",
     quantization: Quantization | None = None,
     attention: Attention | None = None,
+    is_deterministic: bool = False,
 ) -> LoadedModel:
     """Load a llama, mistral, qwen2 or qwen3 model from `folder` (safetensors, in one file or many; no code is run).
 
     dtype None: float32 on a CPU, where the size of a batch must not change what is sampled; elsewhere the dtype of
     the checkpoint. quantization: what the weights of linear layers are rounded to. attention: who attends; None: the
-    device's own kernels. Raises a `ModelLoadError`, which says what is wrong with which file.
+    device's own kernels. is_deterministic: see `linear_of`, whose refusal it hands on.
+    Raises a `ModelLoadError`, which says what is wrong with which file.
     """
     device = torch.device(device)
     config = ModelConfig.read(folder)
@@ -64,7 +66,7 @@ def load_model(
     if dtype is None:
         dtype = torch.float32 if device.type == "cpu" else config.dtype
     return LoadedModel(
-        model=load_decoder(folder, config, dtype, device, quantization, attention),
+        model=load_decoder(folder, config, dtype, device, quantization, attention, is_deterministic=is_deterministic),
         config=config,
         tokenizer=tokenizer,
         chat_template=ChatTemplate.from_folder(folder),
@@ -79,12 +81,14 @@ def load_decoder(
     device: torch.device,
     quantization: Quantization | None = None,
     attention: Attention | None = None,
+    *,
+    is_deterministic: bool = False,
 ) -> Decoder:
     """The weights alone. Raises `CorruptWeights` where they do not fit `config`."""
     files = WeightFiles(folder)
     ignored = frozenset({_LM_HEAD}) if config.has_tied_embeddings else frozenset()
     files.check(dict(expected_tensors(config)), ignored)
-    return _Assembly(files, config, dtype, device, quantization).decoder(attention)
+    return _Assembly(files, config, dtype, device, quantization, is_deterministic).decoder(attention)
 
 
 def expected_tensors(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -126,12 +130,14 @@ class _Assembly:
         dtype: torch.dtype,
         device: torch.device,
         quantization: Quantization | None,
+        is_deterministic: bool,
     ) -> None:
         self.files = files
         self.config = config
         self.dtype = dtype
         self.device = device
         self.quantization = quantization
+        self.is_deterministic = is_deterministic
 
     def decoder(self, attention: Attention | None) -> Decoder:
         head = _EMBEDDING if self.config.has_tied_embeddings else _LM_HEAD
@@ -172,7 +178,9 @@ class _Assembly:
         """The projections `names` as one; the rows of the first `num_rotary` are put in rotary pairs."""
         weights = self._parts([name + ".weight" for name in names], num_rotary)
         bias = torch.cat(self._parts([name + ".bias" for name in names], num_rotary)) if has_bias else None
-        return linear_of(weights, bias, self.dtype, self.device, self.quantization)
+        return linear_of(
+            weights, bias, self.dtype, self.device, self.quantization, is_deterministic=self.is_deterministic
+        )
 
     def _parts(self, names: list[str], num_rotary: int) -> list[Tensor]:
         parts = [self.files.read(name) for name in names]

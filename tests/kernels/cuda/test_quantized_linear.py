@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from palmette.kernels.cuda.quantized_linear import quantized_linear
+from palmette.kernels.fixed_tile_linear import FixedTileLinear
 from palmette.kernels.quantization import Quantization
 from palmette.kernels.quantized_linear import quantized_linear as twin
 from palmette.kernels.quantized_weight import QuantizedWeight, quantize_weight
@@ -78,3 +79,25 @@ def test_real_sizes_on_a_device(quantization: Quantization, num_tokens: int) -> 
     x = randn(num_tokens, 4096).bfloat16()
     out = quantized_linear(x.cuda(), on_device(weight), out_dtype=torch.float32).cpu()
     torch.testing.assert_close(out, twin(x, weight, out_dtype=torch.float32), rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_plain_weights_in_tiles_of_one_size(dtype: torch.dtype) -> None:
+    weight, x = randn(70, 520).to(dtype), randn(37, 520).to(dtype)
+    bias, residual = randn(70).to(dtype), randn(37, 70).to(dtype)
+    linear = FixedTileLinear(weight.to(DEVICE), bias.to(DEVICE))
+    out = linear.add_to(residual.to(DEVICE), x.to(DEVICE))
+    expected = x.float() @ weight.float().t() + bias.float() + residual.float()
+    tolerance = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-2, "atol": 2e-2}
+    torch.testing.assert_close(out.cpu(), expected.to(dtype), **tolerance)
+    whole = linear.forward(x.to(DEVICE), torch.float32)
+    assert whole.dtype == torch.float32
+    for first, last in ((0, 1), (5, 6), (3, 20), (36, 37)):
+        assert torch.equal(linear.forward(x[first:last].to(DEVICE), torch.float32), whole[first:last])
+    assert linear.forward(x[:0].to(DEVICE)).shape == (0, 70)
+
+
+def test_a_plain_weight_of_another_type_is_refused() -> None:
+    linear = FixedTileLinear(randn(70, 128), None)
+    with pytest.raises(AssertionError, match=r"expected a weight of torch\.bfloat16, got torch\.float32"):
+        linear.forward(randn(3, 128).bfloat16())
