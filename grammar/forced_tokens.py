@@ -16,21 +16,26 @@ Tokenize = Callable[[str], Sequence[int]]
 
 
 def forced_tokens(
-    matcher: Matcher, recent_token_ids: Sequence[int], vocabulary: Vocabulary, tokenize: Tokenize
+    matcher: Matcher,
+    recent_token_ids: Sequence[int],
+    vocabulary: Vocabulary,
+    tokenize: Tokenize,
+    max_bytes: int | None = None,
 ) -> list[int]:
     """The tokens with which every legal continuation begins, if it is tokenised canonically; to be used as drafts.
 
     `recent_token_ids`: a few tokens before this place, as the text at hand decides how a tokenizer splits what
-    follows. The forced bytes are tokenised from the last token's end, and their tail is left off as far as a longer
-    token could begin in it. Empty, too, where the text at hand ends inside a character.
+    follows. `max_bytes`: of the forced bytes those that are looked at; None: all. They are tokenised from the last
+    token's end, and their tail is left off as far as a longer token could begin in it. Empty, too, where the text at
+    hand ends inside a character.
 
     Of a text that begins with forced bytes F some token covers the end of F, and begins at a place q of it; what is
     before q is tokenised as if it stood alone, since any part of a canonical byte-pair encoding is canonical (M.
     Berglund, B. van der Merwe, Formalizing BPE Tokenization, 2023). So the answer is what the encodings of all F[:q]
     have in common, over the places q where a legal token begins that reaches past F. At most one tokenisation and one
-    mask for each byte of the longest token.
+    mask for each byte of the longest token, and O(forced bytes squared) beside.
     """
-    forced = matcher.forced_bytes()
+    forced = matcher.forced_bytes()[:max_bytes]
     if forced and forced[0] & 0b1100_0000 == 0b1000_0000:
         return []  # the text ends inside a character, which no tokenizer goes on from
     encode = _Encoder(recent_token_ids, vocabulary, tokenize)

@@ -306,7 +306,7 @@ _Name = TypeVar("_Name", bound=str)
 
 
 def _speculation(speculation: str, draft_model: str | Path | None) -> SpeculationOptions:
-    if not (draft_model is None or isinstance(draft_model, str | PathLike)):
+    if not (draft_model is None or isinstance(draft_model, str | PathLike)) or draft_model == "":
         raise InvalidOption(f"draft_model: expected a folder as a string or a Path, or 'bud', got {draft_model!r}")
     sources = _sources(speculation, has_model=draft_model is not None)
     if draft_model is None and "model" in sources:

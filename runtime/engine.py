@@ -95,6 +95,8 @@ class EngineCore:
             # Every request was checked to fit the pool, so this is a fault of ours; it must not become a hang.
             self.branches.fail(stuck, StepFailed("the pool has no room for this request, even alone"))
         self._publish()
+        if self._speculator is not None and not self.has_work:
+            self._speculator.pause()
         return self.has_work
 
     @property
@@ -158,12 +160,14 @@ class EngineCore:
         self._publish()
 
     def flush_cache(self) -> None:
-        """Forget all cached prefixes that no running or held branch uses."""
+        """Forget all cached prefixes that no running or held branch uses, and what is guessed from of texts of late."""
         now = self._clock()
         for branch in self.branches.idle():
             if not branch.is_held(now):
                 self.memory.release(branch)
         self.memory.cache.flush()
+        if self._speculator is not None:
+            self._speculator.forget()
 
     def shut_down(self, cause: BaseException | None = None) -> None:
         """End all branches. Every open request hears of it first, with `cause` where the engine failed."""

@@ -142,7 +142,7 @@ class GenTask(Task):
                 self._matcher,
                 self.constraint,
                 self._ends,
-                len(self.branch.token_ids) - self._num_value_tokens + self.params.max_new_tokens,
+                min(len(self.branch.token_ids) - self._num_value_tokens + self.params.max_new_tokens, self.context_len),
                 self.prediction,
                 self,
             )

@@ -38,6 +38,10 @@ class CountDrafts:
             self._counts.popitem(last=False)
         return _CountedText(text, counts)
 
+    def forget(self) -> None:
+        """See `RememberingDrafter`."""
+        self._counts.clear()
+
 
 class _CountedText:
     """Learns from one text and guesses for it."""

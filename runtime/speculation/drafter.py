@@ -84,3 +84,12 @@ class JointDrafter(Drafter, Protocol):
     def end(self, guessers: Sequence[Guesser]) -> None:
         """Those of `guessers` that are its own are asked no more."""
         ...
+
+
+@runtime_checkable
+class RememberingDrafter(Drafter, Protocol):
+    """A source that keeps something of texts that are over."""
+
+    def forget(self) -> None:
+        """Drop it, but for what texts that are being written use."""
+        ...

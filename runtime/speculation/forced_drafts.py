@@ -14,6 +14,9 @@ _NUM_RECENT: Final = 4
 _TRUST: Final = 0.97
 """How likely a model writes forced bytes in their canonical tokens."""
 
+_MAX_BYTES: Final = 512
+"""Forced bytes that are looked at: those of a pass's guesses, and a few more. A schema may force a whole book."""
+
 _MAX_KNOWN: Final = 4096
 """Places whose forced tokens are remembered."""
 
@@ -26,27 +29,31 @@ class ForcedDrafts:
     def __init__(self, vocabulary: Vocabulary, tokenize: Tokenize) -> None:
         self._vocabulary = vocabulary
         self._tokenize = tokenize
-        self._known: dict[tuple[object, bytes, int | None], tuple[int, ...]] = {}
+        self._known: dict[tuple[str, object, bytes, int | None], tuple[int, ...]] = {}
 
     def begin(self, text: DraftText) -> "_ForcedText | None":
         """See `Drafter`."""
         return _ForcedText(self, text) if text.matcher is not None else None
 
+    def forget(self) -> None:
+        """See `RememberingDrafter`."""
+        self._known.clear()
+
     def tokens_of(self, text: DraftText, max_len: int) -> tuple[int, ...]:
         """The forced tokens at the end of a text.
 
-        They are remembered by constraint, forced bytes and last token, which nearly always say all; where they do not
-        the guess is wrong, and no more.
+        They are remembered by namespace, constraint, forced bytes and last token, which nearly always say all; where
+        they do not the guess is wrong, and no more.
         """
         assert text.matcher is not None, "nothing is forced without a constraint"
-        forced = b"" if text.matcher.is_terminated else text.matcher.forced_bytes()
+        forced = b"" if text.matcher.is_terminated else text.matcher.forced_bytes()[:_MAX_BYTES]
         if not forced:
             return ()
         recent = text.token_ids[max(text.start, len(text.token_ids) - _NUM_RECENT) :]
-        key = (text.constraint_key, forced, recent[-1] if recent else None)
+        key = (text.namespace, text.constraint_key, forced, recent[-1] if recent else None)
         tokens = self._known.get(key)
         if tokens is None:
-            tokens = tuple(forced_tokens(text.matcher, recent, self._vocabulary, self._tokenize))
+            tokens = tuple(forced_tokens(text.matcher, recent, self._vocabulary, self._tokenize, _MAX_BYTES))
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
             self._known[key] = tokens

@@ -89,6 +89,10 @@ class ModelDrafts:
             if isinstance(each, _CopiedText):
                 each.close()
 
+    def forget(self) -> None:
+        """See `RememberingDrafter`."""
+        self.model.memory.cache.flush()
+
     def _catch_up(self, texts: Sequence["_CopiedText"]) -> tuple[list["_Walk"], list[Tensor], int]:
         """Compute what is new of the texts; those of which it is all, their logits, and how many tokens it was."""
         shares: list[tuple[Branch, int]] = []

@@ -20,6 +20,10 @@ _ON_THE_WAY: Final = 0.9
 _NEXT: Final = 0.97
 """How likely a further token is right, where the one before it was."""
 
+_CHARS_A_TOKEN: Final = 8
+_MIN_CHARS: Final = 8192
+"""A prediction is looked at as far as that many characters for each token that the text may have, and these."""
+
 _REPLACED: Final = 0.3
 """How likely the first token that is another stands in the place of one of the prediction."""
 
@@ -32,12 +36,33 @@ class PredictionDrafts:
     def __init__(self, tokenize: Callable[[str], Sequence[int]]) -> None:
         """`tokenize`: text inside a text, in which no special token is spelt."""
         self._tokenize = tokenize
+        self._last: _IndexedPrediction | None = None
 
     def begin(self, text: DraftText) -> "_FollowedPrediction | None":
-        """See `Drafter`. O(length of the prediction), once."""
+        """See `Drafter`. O(length of the prediction), once for all samples of a request.
+
+        Of a prediction that is much longer than the text may get, the end is not looked at.
+        """
         if not text.prediction:
             return None
-        return _FollowedPrediction(text, tuple(self._tokenize(text.prediction)))
+        max_chars = None if text.max_len is None else _CHARS_A_TOKEN * (text.max_len - text.start) + _MIN_CHARS
+        prediction = text.prediction[:max_chars]
+        if self._last is None or self._last.text != prediction:
+            self._last = _IndexedPrediction(prediction, tuple(self._tokenize(prediction)))
+        return _FollowedPrediction(text, self._last)
+
+    def forget(self) -> None:
+        """See `RememberingDrafter`."""
+        self._last = None
+
+
+class _IndexedPrediction:
+    """A prediction, and where each run of its tokens is."""
+
+    def __init__(self, text: str, token_ids: tuple[int, ...]) -> None:
+        self.text = text
+        self.token_ids = token_ids
+        self.places = {length: _places_after(token_ids, length) for length in _ANCHOR_LENS}
 
 
 class _FollowedPrediction:
@@ -45,10 +70,10 @@ class _FollowedPrediction:
 
     source: Source = "prediction"
 
-    def __init__(self, text: DraftText, token_ids: tuple[int, ...]) -> None:
+    def __init__(self, text: DraftText, prediction: _IndexedPrediction) -> None:
         self._text = text
-        self._token_ids = token_ids
-        self._places = {length: _places_after(token_ids, length) for length in _ANCHOR_LENS}
+        self._token_ids = prediction.token_ids
+        self._places = prediction.places
         self._num_read = text.start  # of the tape
         self._place: int | None = 0
         self._last_place = 0  # where it was left, or is

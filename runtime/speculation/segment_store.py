@@ -33,6 +33,10 @@ class SegmentStore:
         """Tokens kept, those included that were given as `before`."""
         return sum(len(half) for half in self._halves)
 
+    def clear(self) -> None:
+        """Keep nothing."""
+        self._halves = [_Half()]
+
     def add(self, namespace: str, before: Sequence[int], token_ids: Sequence[int]) -> None:
         """Keep `token_ids`; `before`: what stood before them, of which the last few tokens are looked at. O(tokens)."""
         context = before[max(0, len(before) - RUN_LENS[0]) :]

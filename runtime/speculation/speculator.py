@@ -14,7 +14,7 @@ from .draft import Draft
 from .draft_head import DraftHead, HiddenStateGuesser
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
-from .drafter import Drafter, DraftText, Guesser, JointDrafter
+from .drafter import Drafter, DraftText, Guesser, JointDrafter, RememberingDrafter
 from .legal_tree import legal_tree
 from .speculation_counts import SpeculationCounts
 from .step_cost import StepCost
@@ -98,8 +98,21 @@ class Speculator:
 
     def begin(self, text: DraftText) -> Guesses:
         """Follow a text from now on."""
-        guessers = [each for drafter in self._drafters if (each := drafter.begin(text)) is not None]
+        guessers = [each for drafter in self._drafters if (each := self._begin(drafter, text)) is not None]
         return Guesses(text, guessers, Acceptance(self._record))
+
+    def _begin(self, drafter: Drafter, text: DraftText) -> Guesser | None:
+        try:
+            return drafter.begin(text)
+        except Exception:  # noqa: BLE001 - a text is written without guesses, too
+            self._count_failure()
+            return None
+
+    def forget(self) -> None:
+        """Drop what is kept of texts that are over. How often guesses were right, and what they cost, stays known."""
+        for drafter in self._drafters:
+            if isinstance(drafter, RememberingDrafter):
+                drafter.forget()
 
     def end(self, text: Guesses) -> None:
         """A text has ended, or was given up: nobody guesses for it any more."""
@@ -201,6 +214,10 @@ class Speculator:
                 seconds=done.seconds,
             )
 
+    def pause(self) -> None:
+        """The next pass does not follow at once: what lies between is no part of the last pass's step."""
+        self._last_pass = None
+
     def _end_step(self, now: float) -> None:
         """Another step begins: what did the one before take, beside the pass and the guesses?
 
@@ -288,12 +305,13 @@ class Speculator:
             try:
                 drafter.prepare([guesser], self._max_nodes)
             except Exception:  # noqa: BLE001 - a text is written without guesses, too
-                drafter.end([guesser])
                 self._dismiss(text, guesser)
 
     def _dismiss(self, text: Guesses, guesser: Guesser) -> None:
         self._count_failure()
         text.guessers.remove(guesser)
+        for drafter in self._joint_drafters:
+            drafter.end([guesser])
 
     def _count_failure(self) -> None:
         _LOGGER.warning("a guesser failed, and is asked no more for this text", exc_info=True)

@@ -27,6 +27,10 @@ class SuffixDrafts:
         """See `Drafter`."""
         return _SuffixSearch(self._store, text)
 
+    def forget(self) -> None:
+        """See `RememberingDrafter`."""
+        self._store.clear()
+
 
 class _SuffixSearch:
     """Looks into the store, and into what the generation itself has written, which is not in the store yet."""

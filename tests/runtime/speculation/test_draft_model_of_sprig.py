@@ -142,5 +142,6 @@ def test_the_source_and_the_model_belong_together() -> None:
     for sources in ("off", "radix"):
         with pytest.raises(InvalidOption, match="draft_model: got 'bud', but speculation"):
             EngineConfig.from_options(speculation=sources, draft_model="bud")
-    with pytest.raises(InvalidOption, match="draft_model: expected a folder"):
-        EngineConfig.from_options(draft_model=3)  # type: ignore[arg-type] # that is what is tested
+    for wrong in (3, ""):
+        with pytest.raises(InvalidOption, match="draft_model: expected a folder"):
+            EngineConfig.from_options(draft_model=wrong)  # type: ignore[arg-type] # that is what is tested

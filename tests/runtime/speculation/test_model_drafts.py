@@ -274,3 +274,13 @@ def test_texts_of_other_namespaces_are_not_shared() -> None:
         computed.clear()
         drafting.harness.answer([tokens(*prompt), gen(4)], namespace=namespace)
         assert computed[0] == num_first
+
+
+def test_a_flush_of_the_engine_flushes_the_draft_models_cache() -> None:
+    drafting = Drafting()
+    drafting.harness.answer([tokens(*range(20, 50)), gen(20)], seed=1)
+    memory = drafting.drafts.model.memory
+    assert memory.cache.num_cached_tokens > 30
+    drafting.harness.core.flush_cache()
+    assert memory.cache.num_cached_tokens == 0
+    assert memory.pool.num_free_pages == memory.pool.num_pages

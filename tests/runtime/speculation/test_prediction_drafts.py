@@ -100,3 +100,43 @@ def test_a_wrong_prediction_changes_nothing() -> None:
     answer = oracle(prompt, gen(30, temperature=1.0).params, seed=3)
     _, num_accepted = run(answer, [1, 2, 3] * 20, prompt, 1.0)
     assert num_accepted == 0
+
+
+def test_the_samples_of_a_request_share_what_is_found_out_about_it() -> None:
+    read: list[str] = []
+
+    def tokenize(text: str) -> bytes:
+        read.append(text)
+        return text.encode()
+
+    drafts = PredictionDrafts(tokenize)
+    for prediction in ("hello world", "hello world", "hello word"):
+        guesser = drafts.begin(DraftText("", [62], 1, prediction=prediction))
+        assert guesser is not None
+        (draft,) = guesser.drafts(11)
+        assert bytes(draft.token_ids).decode() == prediction
+    assert read == ["hello world", "hello word"]
+
+
+def test_of_a_book_as_prediction_no_more_is_read_than_the_text_may_have() -> None:
+    read: list[int] = []
+
+    def tokenize(text: str) -> bytes:
+        read.append(len(text))
+        return text.encode()
+
+    drafts = PredictionDrafts(tokenize)
+    assert drafts.begin(DraftText("", [62], 1, max_len=101, prediction="book " * 200_000)) is not None
+    assert read[0] < 20_000
+
+
+def test_a_text_gets_no_longer_than_its_context() -> None:
+    seen: list[int | None] = []
+
+    class Looking(PredictionDrafts):
+        def begin(self, text: DraftText) -> None:
+            seen.append(text.max_len)
+
+    harness = Harness(make_drafters=lambda _: [Looking(str.encode)], context_len=64)
+    harness.answer([tokens(5, 6, 7), gen(1000, ignore_eos=True)], seed=3)
+    assert seen == [64]

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from engine_harness import Harness, gen, tokens
+
+from palmette.runtime.batch import Batch
 from palmette.runtime.speculation.draft import Draft, Source
 from palmette.runtime.speculation.drafter import DraftText
 from palmette.runtime.speculation.speculator import Guesses, Speculator
@@ -111,3 +114,20 @@ def test_what_a_step_takes_beside_its_pass_is_measured_where_nothing_was_checked
     for _ in range(5):
         assert step(speculator, clock, guesses) == [0]
     assert speculator._worth.overhead(1) == 1.0
+
+
+def test_time_without_work_is_no_part_of_a_step() -> None:
+    clock = Clock()
+    harness = Harness(make_drafters=lambda _: [Guessing(clock, probability=0.0)], is_caching=False)
+    speculator = harness.core._speculator
+    assert speculator is not None
+    speculator.clock = clock
+
+    def take(batch: Batch) -> None:
+        clock.now += 1.0
+
+    harness.model.on_pass = take
+    for seed in range(20):
+        harness.answer([tokens(5, 6, 7), gen(1)], seed=seed)
+        clock.now += 100.0
+    assert speculator._worth.overhead(1) == 0.0
