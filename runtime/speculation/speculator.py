@@ -219,11 +219,20 @@ class Speculator:
         self._last_pass = None
 
     def _end_step(self, now: float) -> None:
-        """Another step begins: what did the one before take, beside the pass and the guesses?
+        """Another step begins: what did the one before take, in all, and beside the pass and the guesses?
 
-        Only a step that checked nothing says so; in others it could not be told from what the checks took.
+        Only a step that checked nothing says the latter; in others it could not be told from what the checks took.
         """
         last = self._last_pass
+        if last is not None and last.num_tokens == last.num_rows:
+            self._worth.add_decoding(
+                now - last.start,
+                num_rows=last.num_rows,
+                num_asked=last.num_asked,
+                num_nodes=last.num_nodes,
+                num_right=last.num_right,
+                is_constrained=last.is_constrained,
+            )
         if last is not None and not last.num_nodes:
             known = self._cost.of(last.num_tokens) + last.seconds
             self._worth.add_step(now - last.start - known, num_rows=last.num_rows, is_constrained=last.is_constrained)

@@ -19,8 +19,34 @@ _PROBE_EVERY: Final = 16
 """Where it does not pay, one text is guessed for in one of so many passes: the load stays, the texts change."""
 
 
+_NUM_MEASURED: Final = 12
+"""Steps with guesses, and as many without, after which their measured rates decide, and no estimate."""
+
+_RATE_MEMORY: Final = 0.95
+"""Share of a rate that is kept at each step."""
+
+_LONGEST: Final = 2.0
+"""Times what a step was expected to take: what goes beyond was no part of the step, as the end of a request is."""
+
+_FORGET_AFTER: Final = 256
+"""Passes without guesses after which the rate with them is forgotten, and found out anew."""
+
 _NUM_STEPS: Final = 15
 """Steps whose median says what a step takes beside the pass: one that was held up says nothing of the others."""
+
+
+@dataclass
+class _Rate:
+    """Tokens a second, in late steps."""
+
+    num_steps: int = 0
+    num_tokens: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, num_tokens: float, seconds: float) -> None:
+        self.num_steps += 1
+        self.num_tokens = _RATE_MEMORY * self.num_tokens + num_tokens
+        self.seconds = _RATE_MEMORY * self.seconds + seconds
 
 
 @dataclass
@@ -40,6 +66,10 @@ class _Record:
     """Their median."""
     num_idle: int = 0
     """Passes since the last one in which texts were guessed for."""
+    rate_with: _Rate = field(default_factory=_Rate)
+    rate_without: _Rate = field(default_factory=_Rate)
+    num_without: int = 0
+    """Passes in a row for which it did not pay."""
 
 
 @dataclass
@@ -63,11 +93,27 @@ class Worth:
         record.steps.append(max(0.0, seconds))
         record.overhead = sorted(record.steps)[len(record.steps) // 2]
 
+    def add_decoding(
+        self, seconds: float, *, num_rows: int, num_asked: int, num_nodes: int, num_right: int, is_constrained: bool
+    ) -> None:
+        """A whole step in which each row wrote, and nothing else was read, took so long, guesses and all."""
+        record = self._record(num_rows, is_constrained)
+        longest = _LONGEST * (self.cost.of(num_rows + num_nodes) + record.overhead)
+        if not num_asked:
+            record.rate_without.add(num_rows, min(seconds, longest))
+        elif 2 * num_asked >= num_rows:  # where few were asked for, it says nothing of all
+            record.rate_with.add(num_rows + num_right, min(seconds, longest))
+
     def num_texts(self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False) -> int:
         """For how many of the texts to guess in this pass: all, none, or one to see whether it would pay by now."""
         record = self._record(num_rows, is_constrained)
         if record.num_passes < _NUM_FIRST or self._pays(record, num_texts, num_rows, num_tokens):
+            record.num_without = 0
             return num_texts
+        record.num_without += 1
+        if record.num_without == _FORGET_AFTER:
+            record.num_without = 0
+            record.rate_with = _Rate()
         record.num_idle += 1
         if record.num_idle < _PROBE_EVERY:
             return 0
@@ -100,7 +146,10 @@ class Worth:
         return record
 
     def _pays(self, record: _Record, num_texts: int, num_rows: int, num_tokens: int) -> bool:
-        """Whether a step makes more tokens a second with guesses than without."""
+        """Whether a step makes more tokens a second with guesses than without: as measured, or as estimated."""
+        rate, rate_without = record.rate_with, record.rate_without
+        if min(rate.num_steps, rate_without.num_steps) >= _NUM_MEASURED:
+            return rate.num_tokens * rate_without.seconds >= _MARGIN * rate_without.num_tokens * rate.seconds
         share = num_texts / record.num_texts
         overhead = record.overhead
         without = self.cost.of(num_tokens) + overhead

@@ -61,3 +61,45 @@ def test_what_holds_at_one_load_says_nothing_of_another() -> None:
     worth = Worth(COST)
     passes(worth, 50, num_rows=64, num_right=0.0, seconds=0.01)
     assert passes(worth, 1, num_rows=2, num_right=1.0, seconds=0.01) == [2]
+
+
+def decode(worth: Worth, num_steps: int, seconds: float, *, num_asked: int, num_right: int = 0) -> None:
+    for _ in range(num_steps):
+        worth.add_decoding(
+            seconds,
+            num_rows=4,
+            num_asked=num_asked,
+            num_nodes=4 * bool(num_asked),
+            num_right=num_right,
+            is_constrained=False,
+        )
+
+
+def test_what_was_measured_counts_more_than_what_was_estimated() -> None:
+    worth = Worth(COST)
+    passes(worth, 20, num_rows=4, num_right=1.0, seconds=0.01)
+    decode(worth, 12, 1.0, num_asked=0)
+    decode(worth, 12, 1.9, num_asked=4, num_right=2)  # 6 tokens in 1.9 s, where 4 take 1 s
+    assert worth.num_texts(4, num_rows=4, num_tokens=4) == 0
+    decode(worth, 100, 1.1, num_asked=4, num_right=2)
+    assert worth.num_texts(4, num_rows=4, num_tokens=4) == 4
+
+
+def test_a_rate_that_is_old_is_found_out_anew() -> None:
+    worth = Worth(COST)
+    passes(worth, 20, num_rows=4, num_right=1.0, seconds=0.01)
+    decode(worth, 12, 1.0, num_asked=0)
+    decode(worth, 12, 1.9, num_asked=4)
+    asked = [worth.num_texts(4, num_rows=4, num_tokens=4) for _ in range(257)]
+    assert set(asked[:-1]) == {0, 1}
+    assert asked[-1] == 4
+
+
+def test_a_step_that_was_held_up_counts_as_twice_as_long_at_most() -> None:
+    worth = Worth(COST)
+    passes(worth, 20, num_rows=4, num_right=1.0, seconds=0.01)
+    decode(worth, 100, 1.0, num_asked=0)
+    decode(worth, 100, 0.9, num_asked=4)
+    decode(worth, 1, 1000.0, num_asked=4)
+    decode(worth, 20, 0.9, num_asked=4)
+    assert worth.num_texts(4, num_rows=4, num_tokens=4) == 4
