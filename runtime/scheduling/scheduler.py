@@ -315,6 +315,9 @@ class Scheduler:
 
     def _with_drafts(self, speculator: Speculator, shares: list[RowShare]) -> list[RowShare]:
         """The same shares; some have guesses to be checked, as far as the budget and the free pages go."""
+        if speculator.is_resting and all(share.row.guesses is not None for share in shares):
+            speculator.rest()
+            return shares
         followed: list[tuple[int, Guesses]] = []
         for index, share in enumerate(shares):
             row = share.row

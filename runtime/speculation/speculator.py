@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...lang.events import SpeculationReport
 from .acceptance import Acceptance
-from .draft import Draft
+from .draft import Draft, Source
 from .draft_head import DraftHead, HiddenStateGuesser
 from .draft_size import choose_size
 from .draft_tree import DraftTree, merge_drafts
@@ -33,8 +33,18 @@ NOTHING_GUESSED: Final = SpeculationReport()
 _NO_TREE: Final = DraftTree()
 """Not to be changed."""
 
-_FIRST_PAUSE, _LAST_PAUSE = 1, 4
+_FIRST_PAUSE, _LAST_PAUSE = 2, 16
 """Passes in which a text is not guessed for, after one for which nothing was worth checking: doubled each time."""
+
+
+_NUM_RESTING: Final = 7
+"""Passes in which nobody is asked, after one in which that would not pay: even to find out takes its time."""
+
+
+_FROM_MODELS: Final[frozenset[Source]] = frozenset({"model", "head"})
+
+_CHECK_SHARE: Final = 0.1
+"""Share of the last one in what a check is known to take."""
 
 
 @dataclass(eq=False)
@@ -94,6 +104,8 @@ class Speculator:
         self._record = Acceptance()
         self._last_size = 0
         self._num_passes = 0
+        self._num_to_rest = self._num_rested = 0
+        self._check_s = 0.0  # seconds of late checks
         self.counts = SpeculationCounts()
 
     def begin(self, text: DraftText) -> Guesses:
@@ -120,6 +132,17 @@ class Speculator:
             drafter.end(text.guessers)
         text.guessers.clear()
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether nobody is to be asked for the texts that are known, as it did not pay a moment ago."""
+        return self._num_to_rest > 0
+
+    def rest(self) -> None:
+        """A pass goes by without guesses."""
+        self._num_to_rest -= 1
+        self._num_rested += 1
+        self._last_pass = None
+
     def trees(self, texts: Sequence[Guesses], *, num_rows: int, num_tokens: int, max_nodes: int) -> list[DraftTree]:
         """What to check of each text in this pass; an empty tree: nothing.
 
@@ -141,7 +164,8 @@ class Speculator:
             if len(legal):
                 chosen[index] = legal
         for index in asked:
-            _pause(texts[index], has_guesses=index in chosen)
+            if index not in chosen:
+                _pause(texts[index], was_worth_it=False)
         if asked:
             self._pass.seconds = self.clock() - start
         return [chosen.get(index, _NO_TREE) for index in range(len(texts))]
@@ -157,8 +181,14 @@ class Speculator:
         if not due:
             return []
         num_asked = self._worth.num_texts(
-            len(due), num_rows=num_rows, num_tokens=num_tokens, is_constrained=_is_constrained(texts)
+            len(due),
+            num_rows=num_rows,
+            num_tokens=num_tokens,
+            is_constrained=_is_constrained(texts),
+            num_passes=1 + self._num_rested,
         )
+        self._num_rested = 0
+        self._num_to_rest = 0 if num_asked else _NUM_RESTING
         if num_asked < len(due):
             first = self._num_passes % len(due)  # where only some are asked for, each has its turn
             self._num_passes += 1
@@ -182,6 +212,7 @@ class Speculator:
             num_rows=num_rows,
             num_tokens=num_tokens,
             overhead=self._worth.overhead(num_rows, is_constrained=self._pass.is_constrained),
+            check=self._check_s,
             last_size=self._last_size,
         )
         self._last_size = size
@@ -204,6 +235,8 @@ class Speculator:
         if done is None:  # nobody was asked for guesses in this step
             return
         done.seconds += seconds
+        if done.num_nodes:
+            self._check_s += _CHECK_SHARE * (seconds - self._check_s)
         if done.num_asked:
             self._worth.add(
                 done.num_asked,
@@ -255,6 +288,9 @@ class Speculator:
             before.num_verified_tokens + num_checked,
             before.num_accepted_prediction_tokens + sum("prediction" in tree.sources[node] for node in right),
         )
+        # A model is wrong now and then, and has its guess at the next place all the same; what is looked up has not.
+        if right or not any(_FROM_MODELS & sources for sources in tree.sources):
+            _pause(text, was_worth_it=bool(right))
         if self._pass is not None:
             self._pass.num_nodes += len(tree)
             self._pass.num_right += len(right)
@@ -340,9 +376,9 @@ def _useful(draft: Draft, text: Guesses) -> Draft:
     return Draft(draft.token_ids[:length], probabilities, draft.source)
 
 
-def _pause(text: Guesses, *, has_guesses: bool) -> None:
-    """Wait longer and longer for a text for which nothing is worth checking."""
-    if has_guesses:
+def _pause(text: Guesses, *, was_worth_it: bool) -> None:
+    """Wait longer and longer for a text for which nothing is worth checking, or nothing turns out right."""
+    if was_worth_it:
         text.pause = text.num_passes_to_wait = 0
     elif text.text.matcher is None and text.text.prediction is None:  # what these know may begin at any token
         text.pause = min(max(2 * text.pause, _FIRST_PAUSE), _LAST_PAUSE)

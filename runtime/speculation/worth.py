@@ -104,17 +104,22 @@ class Worth:
         elif 2 * num_asked >= num_rows:  # where few were asked for, it says nothing of all
             record.rate_with.add(num_rows + num_right, min(seconds, longest))
 
-    def num_texts(self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False) -> int:
-        """For how many of the texts to guess in this pass: all, none, or one to see whether it would pay by now."""
+    def num_texts(
+        self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False, num_passes: int = 1
+    ) -> int:
+        """For how many of the texts to guess in this pass: all, none, or one to see whether it would pay by now.
+
+        num_passes: since this was asked last, this one included.
+        """
         record = self._record(num_rows, is_constrained)
         if record.num_passes < _NUM_FIRST or self._pays(record, num_texts, num_rows, num_tokens):
             record.num_without = 0
             return num_texts
-        record.num_without += 1
-        if record.num_without == _FORGET_AFTER:
+        record.num_without += num_passes
+        if record.num_without >= _FORGET_AFTER:
             record.num_without = 0
             record.rate_with = _Rate()
-        record.num_idle += 1
+        record.num_idle += num_passes
         if record.num_idle < _PROBE_EVERY:
             return 0
         record.num_idle = 0

@@ -85,11 +85,39 @@ def test_a_text_without_likely_guesses_waits_longer_and_longer() -> None:
     speculator = Speculator([drafter], StepCost((1, 2), (1.0, 2.0)), clock=clock)
     alone = speculator.begin(text(1))
     asked = []
-    for _ in range(16):
+    for _ in range(60):
         before = len(drafter.asked)
         assert step(speculator, clock, alone) == [0]
         asked.append(len(drafter.asked) > before)
-    assert [index for index, was_asked in enumerate(asked) if was_asked] == [0, 2, 5, 10, 15]
+    assert [index for index, was_asked in enumerate(asked) if was_asked] == [0, 3, 8, 17, 34, 51]
+
+
+def test_a_text_whose_guesses_are_wrong_waits_too_until_one_is_right() -> None:
+    clock = Clock()
+    drafter = Guessing(clock)
+    speculator = Speculator([drafter], COST, clock=clock)
+    alone = speculator.begin(text(1))
+    assert [step(speculator, clock, alone) for _ in range(4)] == [[2], [0], [0], [2]]
+    assert step(speculator, clock, alone) == [0]
+    alone.num_passes_to_wait = 0
+    assert [step(speculator, clock, alone, num_right=1) for _ in range(3)] == [[2]] * 3
+
+
+def test_where_guessing_does_not_pay_passes_go_by_without_a_question() -> None:
+    clock = Clock()
+    drafter = Guessing(clock, seconds=50.0)
+    speculator = Speculator([drafter], COST, clock=clock)
+    alone = speculator.begin(text(1))
+    alone.text = DraftText("", [1, 2, 3], 0, prediction="never left alone by itself")
+    while not speculator.is_resting:
+        step(speculator, clock, alone)
+    num_asked = len(drafter.asked)
+    num_rested = 0
+    while speculator.is_resting:
+        speculator.rest()
+        num_rested += 1
+    assert num_rested == 7
+    assert len(drafter.asked) == num_asked
 
 
 def test_a_text_with_a_prediction_never_waits() -> None:
