@@ -6,6 +6,7 @@ python benchmarks/bench_speculation.py --only json agent --rounds 9 --json my-ma
 """
 
 import argparse
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -36,6 +37,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         each for each in make_workloads(AMOUNTS[options.size]) if not options.only or each.name in options.only
     ]
     sides = Side("off"), Side(options.sources)
+    gc.freeze()  # what was imported is not looked through by the collector in the middle of a round
     try:
         pairs = [_measure(workload, *sides, options.rounds) for workload in workloads]
         memory = index_memory(sides[1], 4096 if options.size == "tiny" else 65_536)

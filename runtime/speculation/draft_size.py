@@ -16,7 +16,6 @@ def choose_size(
     num_rows: int,
     num_tokens: int,
     overhead: float = 0.0,
-    check: float = 0.0,
     last_size: int = 0,
 ) -> int:
     """How many of the guesses, the likeliest first, make the most tokens a second; 0: none.
@@ -25,8 +24,7 @@ def choose_size(
     `num_rows` rows; with the first k guesses it makes as many more as their chances add up to. Where many rows share
     the pass a further token costs more of its time, and a guess must be likelier: so it fades with the load.
     What the pass computes of prompts is computed anyway: it makes no token cheaper.
-    overhead: seconds of a step beside the pass; the more there are, the more a longer pass is worth; check: seconds
-    that it takes to check any guesses, beside the pass.
+    overhead: seconds of a step beside the pass; the more there are, the more a longer pass is worth.
     """
     if not chances or not num_rows:
         return 0
@@ -36,7 +34,7 @@ def choose_size(
     rates = [num_made / step]
     for size, chance in enumerate(chances, start=1):
         num_made += chance
-        rates.append(num_made / (step + cost.of(num_tokens + size) - anyway + check))
+        rates.append(num_made / (step + cost.of(num_tokens + size) - anyway))
     best = max(range(len(rates)), key=rates.__getitem__)
     if rates[best] < rates[0] * (1 + _MARGIN):
         return 0

@@ -43,9 +43,6 @@ _NUM_RESTING: Final = 7
 
 _FROM_MODELS: Final[frozenset[Source]] = frozenset({"model", "head"})
 
-_CHECK_SHARE: Final = 0.1
-"""Share of the last one in what a check is known to take."""
-
 
 @dataclass(eq=False)
 class Guesses:
@@ -105,7 +102,6 @@ class Speculator:
         self._last_size = 0
         self._num_passes = 0
         self._num_to_rest = self._num_rested = 0
-        self._check_s = 0.0  # seconds of late checks
         self.counts = SpeculationCounts()
 
     def begin(self, text: DraftText) -> Guesses:
@@ -212,7 +208,6 @@ class Speculator:
             num_rows=num_rows,
             num_tokens=num_tokens,
             overhead=self._worth.overhead(num_rows, is_constrained=self._pass.is_constrained),
-            check=self._check_s,
             last_size=self._last_size,
         )
         self._last_size = size
@@ -235,8 +230,6 @@ class Speculator:
         if done is None:  # nobody was asked for guesses in this step
             return
         done.seconds += seconds
-        if done.num_nodes:
-            self._check_s += _CHECK_SHARE * (seconds - self._check_s)
         if done.num_asked:
             self._worth.add(
                 done.num_asked,
