@@ -12,6 +12,9 @@ _TRUST: Final = {16: 0.95, 8: 0.85, 4: 0.6, 2: 0.3}
 
 _SHORTEST: Final = RUN_LENS[-1]
 
+_MIN_LEN_OF_FREE: Final = 8
+"""Where nothing holds a text to a form, a few tokens that it has in common with another say too little."""
+
 
 class SuffixDrafts:
     """Guesses by the last 16, 8, 4 or 2 tokens, as in prompt lookup (Saxena 2023) and SAM-Decoding (Hu et al. 2024,
@@ -40,6 +43,7 @@ class _SuffixSearch:
     def __init__(self, store: SegmentStore, text: DraftText) -> None:
         self._store = store
         self._text = text
+        self._min_len = _MIN_LEN_OF_FREE if text.matcher is None else 0
         self._num_indexed = text.start  # of the tape
         self._places: dict[tuple[int, ...], int] = {}  # after each shortest run of what was written, the last one
 
@@ -52,7 +56,7 @@ class _SuffixSearch:
         own = self._own_way(max_len)
         if own is not None:
             run_len, ways = max(run_len, own[0]), [own[1], *ways] if own[0] >= run_len else ways
-        if ways:
+        if ways and run_len >= self._min_len:
             yield from _counted(ways, _TRUST[run_len])
 
     def _index_own(self) -> None:
