@@ -23,18 +23,15 @@ def choose_size(
     chances: of each guess to be right, descending. A pass over `num_tokens` tokens makes one token for each of
     `num_rows` rows; with the first k guesses it makes as many more as their chances add up to. Where many rows share
     the pass a further token costs more of its time, and a guess must be likelier: so it fades with the load.
-    What the pass computes of prompts is computed anyway: it makes no token cheaper.
     overhead: seconds of a step beside the pass; the more there are, the more a longer pass is worth.
     """
     if not chances or not num_rows:
         return 0
     num_made = float(num_rows)
-    anyway = cost.of(num_tokens)
-    step = cost.of(num_rows) + overhead
-    rates = [num_made / step]
+    rates = [num_made / (cost.of(num_tokens) + overhead)]
     for size, chance in enumerate(chances, start=1):
         num_made += chance
-        rates.append(num_made / (step + cost.of(num_tokens + size) - anyway))
+        rates.append(num_made / (cost.of(num_tokens + size) + overhead))
     best = max(range(len(rates)), key=rates.__getitem__)
     if rates[best] < rates[0] * (1 + _MARGIN):
         return 0

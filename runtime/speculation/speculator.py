@@ -41,6 +41,9 @@ _NUM_RESTING: Final = 7
 """Passes in which nobody is asked, after one in which that would not pay: even to find out takes its time."""
 
 
+_ON_TRACK: Final = 3
+"""Right guesses in one pass."""
+
 _FROM_MODELS: Final[frozenset[Source]] = frozenset({"model", "head"})
 
 
@@ -54,7 +57,8 @@ class Guesses:
     pause: int = 0
     num_passes_to_wait: int = 0
     was_asked: bool = False
-    last_tree: DraftTree | None = None
+    is_on_track: bool = False
+    """The last check found several right: a text that was written before is asked for, whatever pays for others."""
     report: SpeculationReport = NOTHING_GUESSED
     """What came of it so far."""
 
@@ -176,22 +180,24 @@ class Speculator:
                 due.append(index)
         if not due:
             return []
+        is_constrained = _is_constrained(texts)
         num_asked = self._worth.num_texts(
             len(due),
             num_rows=num_rows,
             num_tokens=num_tokens,
-            is_constrained=_is_constrained(texts),
+            is_constrained=is_constrained,
             num_passes=1 + self._num_rested,
         )
         self._num_rested = 0
-        self._num_to_rest = 0 if num_asked else _NUM_RESTING
+        # What a grammar forces may begin at any token.
+        self._num_to_rest = 0 if num_asked or is_constrained else _NUM_RESTING
         if num_asked < len(due):
             first = self._num_passes % len(due)  # where only some are asked for, each has its turn
             self._num_passes += 1
             due = [
                 index
                 for place, index in enumerate(due)
-                if (place - first) % len(due) < num_asked or not texts[index].was_asked
+                if (place - first) % len(due) < num_asked or not texts[index].was_asked or texts[index].is_on_track
             ]
         for index in due:
             texts[index].was_asked = True
@@ -282,6 +288,7 @@ class Speculator:
             before.num_accepted_prediction_tokens + sum("prediction" in tree.sources[node] for node in right),
         )
         # A model is wrong now and then, and has its guess at the next place all the same; what is looked up has not.
+        text.is_on_track = len(right) >= _ON_TRACK
         if right or not any(_FROM_MODELS & sources for sources in tree.sources):
             _pause(text, was_worth_it=bool(right))
         if self._pass is not None:

@@ -28,6 +28,9 @@ _RATE_MEMORY: Final = 0.95
 _LONGEST: Final = 2.0
 """Times what a step was expected to take: what goes beyond was no part of the step, as the end of a request is."""
 
+_FRESH: Final = 48
+"""Steps after which a rate says nothing any more: the machine may be slower by now, and the texts others."""
+
 _FORGET_AFTER: Final = 256
 """Passes without guesses after which the rate with them is forgotten, and found out anew."""
 
@@ -42,9 +45,12 @@ class _Rate:
     num_steps: int = 0
     num_tokens: float = 0.0
     seconds: float = 0.0
+    last: int = 0
+    """The step that was added last, by the number of those with and without guesses."""
 
-    def add(self, num_tokens: float, seconds: float) -> None:
+    def add(self, num_tokens: float, seconds: float, step: int) -> None:
         self.num_steps += 1
+        self.last = step
         self.num_tokens = _RATE_MEMORY * self.num_tokens + num_tokens
         self.seconds = _RATE_MEMORY * self.seconds + seconds
 
@@ -68,8 +74,18 @@ class _Record:
     """Passes since the last one in which texts were guessed for."""
     rate_with: _Rate = field(default_factory=_Rate)
     rate_without: _Rate = field(default_factory=_Rate)
+    num_measured: int = 0
+    """Steps that went into one of the rates."""
     num_without: int = 0
     """Passes in a row for which it did not pay."""
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether both are of enough steps, and of late."""
+        return all(
+            rate.num_steps >= _NUM_MEASURED and self.num_measured - rate.last <= _FRESH
+            for rate in (self.rate_with, self.rate_without)
+        )
 
 
 @dataclass
@@ -96,13 +112,20 @@ class Worth:
     def add_decoding(
         self, seconds: float, *, num_rows: int, num_asked: int, num_nodes: int, num_right: int, is_constrained: bool
     ) -> None:
-        """A whole step in which each row wrote, and nothing else was read, took so long, guesses and all."""
+        """A whole step in which each row wrote, and nothing else was read, took so long, guesses and all.
+
+        Under a constraint, where one stretch is forced and the next is free, the rate of a few steps says too little.
+        """
+        if is_constrained:
+            return
         record = self._record(num_rows, is_constrained)
         longest = _LONGEST * (self.cost.of(num_rows + num_nodes) + record.overhead)
+        seconds = min(seconds, longest)
+        record.num_measured += 1
         if not num_asked:
-            record.rate_without.add(num_rows, min(seconds, longest))
+            record.rate_without.add(num_rows, seconds, record.num_measured)
         elif 2 * num_asked >= num_rows:  # where few were asked for, it says nothing of all
-            record.rate_with.add(num_rows + num_right, min(seconds, longest))
+            record.rate_with.add(num_rows + num_right, seconds, record.num_measured)
 
     def num_texts(
         self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False, num_passes: int = 1
@@ -153,7 +176,7 @@ class Worth:
     def _pays(self, record: _Record, num_texts: int, num_rows: int, num_tokens: int) -> bool:
         """Whether a step makes more tokens a second with guesses than without: as measured, or as estimated."""
         rate, rate_without = record.rate_with, record.rate_without
-        if min(rate.num_steps, rate_without.num_steps) >= _NUM_MEASURED:
+        if record.has_rates:
             return rate.num_tokens * rate_without.seconds >= _MARGIN * rate_without.num_tokens * rate.seconds
         share = num_texts / record.num_texts
         overhead = record.overhead

@@ -81,7 +81,17 @@ def test_what_was_measured_counts_more_than_what_was_estimated() -> None:
     decode(worth, 12, 1.0, num_asked=0)
     decode(worth, 12, 1.9, num_asked=4, num_right=2)  # 6 tokens in 1.9 s, where 4 take 1 s
     assert worth.num_texts(4, num_rows=4, num_tokens=4) == 0
-    decode(worth, 100, 1.1, num_asked=4, num_right=2)
+    decode(worth, 40, 1.1, num_asked=4, num_right=2)
+    assert worth.num_texts(4, num_rows=4, num_tokens=4) == 4
+
+
+def test_a_rate_of_long_ago_does_not_count() -> None:
+    worth = Worth(COST)
+    passes(worth, 20, num_rows=4, num_right=1.0, seconds=0.01)
+    decode(worth, 12, 1.0, num_asked=0)
+    decode(worth, 40, 1.9, num_asked=4)
+    assert worth.num_texts(4, num_rows=4, num_tokens=4) == 0
+    decode(worth, 10, 1.9, num_asked=4)  # the machine may have been faster when there were no guesses
     assert worth.num_texts(4, num_rows=4, num_tokens=4) == 4
 
 
@@ -99,7 +109,7 @@ def test_a_step_that_was_held_up_counts_as_twice_as_long_at_most() -> None:
     worth = Worth(COST)
     passes(worth, 20, num_rows=4, num_right=1.0, seconds=0.01)
     decode(worth, 100, 1.0, num_asked=0)
-    decode(worth, 100, 0.9, num_asked=4)
+    decode(worth, 20, 0.9, num_asked=4)
     decode(worth, 1, 1000.0, num_asked=4)
     decode(worth, 20, 0.9, num_asked=4)
     assert worth.num_texts(4, num_rows=4, num_tokens=4) == 4
