@@ -316,7 +316,7 @@ class Scheduler:
     def _with_drafts(self, speculator: Speculator, shares: list[RowShare]) -> list[RowShare]:
         """The same shares; some have guesses to be checked, as far as the budget and the free pages go."""
         known = [share.row.guesses for share in shares]
-        if speculator.is_resting and all(each is not None and not each.is_on_track for each in known):
+        if speculator.is_resting and not any(each is None or each.is_promising for each in known):
             speculator.rest()
             return shares
         followed: list[tuple[int, Guesses]] = []

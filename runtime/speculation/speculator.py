@@ -36,10 +36,8 @@ _NO_TREE: Final = DraftTree()
 _FIRST_PAUSE, _LAST_PAUSE = 2, 16
 """Passes in which a text is not guessed for, after one for which nothing was worth checking: doubled each time."""
 
-
 _NUM_RESTING: Final = 7
 """Passes in which nobody is asked, after one in which that would not pay: even to find out takes its time."""
-
 
 _ON_TRACK: Final = 3
 """Right guesses in one pass."""
@@ -58,9 +56,14 @@ class Guesses:
     num_passes_to_wait: int = 0
     was_asked: bool = False
     is_on_track: bool = False
-    """The last check found several right: a text that was written before is asked for, whatever pays for others."""
+    """The last check found several right, as of a text that was written before."""
     report: SpeculationReport = NOTHING_GUESSED
     """What came of it so far."""
+
+    @property
+    def is_promising(self) -> bool:
+        """Whether it is asked for even where guessing does not pay for others: new, written again, or foretold."""
+        return not self.was_asked or self.is_on_track or self.text.prediction is not None
 
 
 @dataclass
@@ -197,7 +200,7 @@ class Speculator:
             due = [
                 index
                 for place, index in enumerate(due)
-                if (place - first) % len(due) < num_asked or not texts[index].was_asked or texts[index].is_on_track
+                if (place - first) % len(due) < num_asked or texts[index].is_promising
             ]
         for index in due:
             texts[index].was_asked = True

@@ -108,7 +108,6 @@ def test_where_guessing_does_not_pay_passes_go_by_without_a_question() -> None:
     drafter = Guessing(clock, seconds=50.0)
     speculator = Speculator([drafter], COST, clock=clock)
     alone = speculator.begin(text(1))
-    alone.text = DraftText("", [1, 2, 3], 0, prediction="never left alone by itself")
     while not speculator.is_resting:
         step(speculator, clock, alone)
     num_asked = len(drafter.asked)
@@ -128,6 +127,24 @@ def test_a_text_with_a_prediction_never_waits() -> None:
     for _ in range(5):
         assert step(speculator, clock, alone) == [0]
     assert len(drafter.asked) == 5
+
+
+def test_what_was_foretold_or_goes_well_is_asked_for_where_guessing_does_not_pay() -> None:
+    clock = Clock()
+    drafter = Guessing(clock, seconds=50.0)
+    speculator = Speculator([drafter], COST, clock=clock)
+    old, other = speculator.begin(text(1)), speculator.begin(text(2))
+    for _ in range(41):
+        step(speculator, clock, old, other)
+    foretold = speculator.begin(DraftText("", [5, 2, 3], 0, prediction="x"))
+    step(speculator, clock, old, foretold)
+    drafter.asked.clear()
+    for _ in range(4):
+        step(speculator, clock, old, foretold)
+    assert drafter.asked.count(5) == 4
+    assert not old.is_promising
+    old.is_on_track = True
+    assert old.is_promising
 
 
 def test_what_a_step_takes_beside_its_pass_is_measured_where_nothing_was_checked() -> None:
