@@ -14,6 +14,8 @@ from .schema_keyword import Applicator, Assertion
 
 MAX_STEPS_DEEP = 20_000
 """Schemas within schemas on the way to one value: more means that a schema refers to itself without consuming."""
+MAX_STEPS = 500_000
+"""Schemas asked about one value, a second or two of work: more means that each of many asks many."""
 _UNEVALUATED = ("unevaluatedProperties", "unevaluatedItems")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
@@ -52,7 +54,7 @@ class Validator:
         """What the schema at `node` says of `value`.
 
         Raises `InvalidSchema`, `UnsupportedSchema` or the errors of patterns where the schema cannot be read, and
-        `ConstraintTooLarge` where it refers to itself without consuming anything.
+        `ConstraintTooLarge` where it refers to itself without consuming anything, or takes too many steps.
         """
         return self._run(self._judge(node, value))
 
@@ -82,6 +84,7 @@ class Validator:
         stack = [first]
         result: Outcome = NOTHING_SEEN
         is_new = True
+        num_steps = 0
         while stack:
             try:
                 node, value = next(stack[-1]) if is_new else stack[-1].send(result)
@@ -95,6 +98,9 @@ class Validator:
                 continue
             stack.append(self._judge(node, value))
             is_new = True
+            num_steps += 1
+            if num_steps > MAX_STEPS:
+                raise ConstraintTooLarge("schemas asked about one value", MAX_STEPS, f"more, at #{node.pointer}")
             if len(stack) > MAX_STEPS_DEEP:
                 raise ConstraintTooLarge("schemas within schemas", MAX_STEPS_DEEP, f"more, at #{node.pointer}")
         return result

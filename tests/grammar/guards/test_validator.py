@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.grammar.errors import ConstraintTooLarge, GrammarError, InvalidSchema, UnsupportedConstraint
+from palmette.grammar.guards import validator as validator_module
 from palmette.grammar.guards.json_value_reader import read_json
 from palmette.grammar.guards.outcome import INVALID, UNKNOWN, OpenText
 from palmette.grammar.guards.validator import Validator, is_valid, keyword_holds
@@ -198,3 +199,12 @@ def test_draft_4_bounds() -> None:
     assert holds({"minimum": 1, "exclusiveMinimum": False}, 1)
     with pytest.raises(GrammarError):
         judge({"pattern": "(?=a)"}, "a")
+
+
+def test_schemas_that_double_at_each_level_end_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty levels that each ask the next one twice: a thousand million schemas about one value."""
+    monkeypatch.setattr(validator_module, "MAX_STEPS", 1_000)
+    levels = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(30)}
+    schema = {"$defs": {**levels, "a30": {"type": "integer"}}, "$ref": "#/$defs/a0"}
+    with pytest.raises(ConstraintTooLarge, match="schemas asked about one value"):
+        judge(schema, 1)
