@@ -171,6 +171,8 @@ def test_to_cancel_the_task_cancels_the_program(backend: ScriptedBackend) -> Non
     async def main(program: pm.Function) -> None:
         task = asyncio.create_task(program.arun())
         await asyncio.to_thread(has_begun.acquire)
+        while not backend.num_in_flight:  # what it reads is being written
+            await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
