@@ -88,9 +88,7 @@ class Goals:
 
     def shared_rule(self, name: str, expression: Expression) -> Expression:
         """A rule that many places use under one name; of an expression that names no rules."""
-        if expression == NOTHING:
-            return NOTHING
-        return RuleRef(name) if name in self.rules else self.rules.define(name, expression, is_sealed=True)
+        return NOTHING if expression == NOTHING else self.rules.share(name, expression, is_sealed=True)
 
     def fresh_rule(self, kind: str, expression: Expression) -> RuleRef:
         """A rule under a name of its own."""

@@ -33,7 +33,7 @@ def string_rule(goals: Goals, facts: SchemaFacts, guard: GuardNode) -> Expressio
         return any_string(goals.rules, low, high)
     if not shaped and low == 0 and high is None:
         return goals.other_key(tuple(excluded))
-    name = f"string {[text for _, text, _ in shaped]} {low} {high} {excluded}"
+    name = f"string {[(keyword, text) for keyword, text, _ in shaped]} {low} {high} {excluded}"
     if name in goals.rules:
         return RuleRef(name)
     simple = _simple_string(*shaped[0][:2], low, high) if len(shaped) == 1 and not excluded else None

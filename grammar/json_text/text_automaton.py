@@ -53,7 +53,7 @@ class TextAutomaton:
         """
         if not self._arrows:
             return NOTHING
-        prefix = f"text-{len(rules)}"
+        prefix = f"automaton-{len(rules)}"
         for state, arrows in enumerate(self._arrows):
             options: list[Expression] = []
             for target, members in arrows.items():

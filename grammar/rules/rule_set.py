@@ -33,6 +33,7 @@ class RuleSet:
         self.root = root
         self._rules: dict[str, Expression] = {}
         self._surveys: dict[str, _Survey] = {}
+        self._stand_ins: set[str] = set()
         self._is_pruned = False
 
     def __contains__(self, name: str) -> bool:
@@ -61,12 +62,28 @@ class RuleSet:
             self._surveys[name] = _SEALED
         return RuleRef(name)
 
+    def share(self, name: str, expression: Expression, *, is_sealed: bool = False) -> RuleRef:
+        """Put `expression` under `name`, where it may be already: a name stands for one expression, or two parts of a
+        schema would be held to the rules of one.
+        """
+        if name not in self._rules:
+            return self.define(name, expression, is_sealed=is_sealed)
+        assert self._rules[name] == expression or name in self._stand_ins, (
+            f"rule {name!r} is defined twice, differently"
+        )
+        return RuleRef(name)
+
+    def stand_in(self, name: str, expression: Expression) -> RuleRef:
+        """Define a rule in place of that of the same name which is shared or included later."""
+        self._stand_ins.add(name)
+        return self.define(name, expression)
+
     def include(self, other: "RuleSet") -> None:
-        """Take over the rules of `other`, which must mean the same where names are here already."""
+        """Take over the rules of `other`; see `share` of names that are here already."""
         surveys = other._surveyed()
         for name, expression in other._rules.items():
-            if name not in self._rules:
-                self.define(name, expression)
+            self.share(name, expression)
+            if name not in self._stand_ins:
                 self._surveys[name] = surveys[name]
 
     def names_in(self, name: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ class PythonArguments:
         self.names: dict[str, str] = {}
         self.pending: deque[Node] = deque()
         if "escape" not in rules:
-            rules.define("escape", _python_escape())  # the strings' rule of that name, before they define JSON's
+            rules.stand_in("escape", _python_escape())  # for that of JSON's strings
 
     def define(self) -> Expression:
         """The arguments; raises `InvalidSchema`, `UnsupportedSchema`."""
