@@ -81,22 +81,37 @@ class Validator:
         return not isinstance(self.keyword_outcome(node, keyword, value), Failure)
 
     def _run(self, first: Judging) -> Outcome:
-        stack = [first]
+        """Ask schemas about values, each schema about each object or array once.
+
+        Were it asked again, a recursive schema with two ways down would take two to the power of the depth.
+        """
+        stack: list[tuple[Judging, tuple[Node, Json] | None]] = [(first, None)]
+        known: dict[
+            tuple[Node, int], tuple[Json, Outcome]
+        ] = {}  # by the value's id; it is kept, so that no other has it
         result: Outcome = NOTHING_SEEN
         is_new = True
         num_steps = 0
         while stack:
+            judging, asked = stack[-1]
             try:
-                node, value = next(stack[-1]) if is_new else stack[-1].send(result)
+                node, value = next(judging) if is_new else judging.send(result)
             except StopIteration as stop:
                 stack.pop()
                 result, is_new = stop.value, False
+                if asked is not None:
+                    known[asked[0], id(asked[1])] = (asked[1], result)
                 continue
             schema = node.value
             if schema is True or schema is False:
                 result, is_new = of_truth(schema), False
                 continue
-            stack.append(self._judge(node, value))
+            has_members = isinstance(value, dict | list)
+            answer = known.get((node, id(value))) if has_members else None
+            if answer is not None:
+                result, is_new = answer[1], False
+                continue
+            stack.append((self._judge(node, value), (node, value) if has_members else None))
             is_new = True
             num_steps += 1
             if num_steps > MAX_STEPS:
