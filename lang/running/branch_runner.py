@@ -139,6 +139,11 @@ class BranchRunner:
             self._worker.add_done_callback(self._never_began)
         self.pulse.beat()
 
+    def refuse(self, steps: Sequence[PendingStep], cause: BaseException) -> None:
+        """Let `steps` fail with `cause`, as nothing may begin any more."""
+        self._queue.extend(steps)
+        self._fail(self.failure or self._cancelled(cause))
+
     async def hold(self, seconds: float) -> None:
         """Once idle, have the backend keep what is computed; one that cannot computes it again if need be."""
         await self.idle()
@@ -202,9 +207,12 @@ class BranchRunner:
                 self._worker = None
                 self._stop_plan()
         if self.failure is None:
-            failure = Failure(self._program, self.label, None, cause)
-            failure.is_surfaced = True  # whoever cancels knows of it
-            self._fail(failure)
+            self._fail(self._cancelled(cause))
+
+    def _cancelled(self, cause: BaseException) -> Failure:
+        failure = Failure(self._program, self.label, None, cause)
+        failure.is_surfaced = True  # whoever cancels knows of it
+        return failure
 
     async def close(self) -> None:
         """Give the branch back to the backend; what still runs is cancelled. May be called again."""

@@ -324,13 +324,16 @@ class ProgramRun:
         return [await self.backend.open_branch(seed=self.seed, cache_salt=self.cache_salt, terms=self.terms)]
 
     def _deliver(self, pending: Mapping[BranchRunner, list[PendingStep]], *, is_followed: bool) -> None:
+        if self._cancel_cause is not None:
+            # A body in a thread goes on up to its next read, perhaps after all branches were closed: nothing begins.
+            for runner, steps in pending.items():
+                runner.refuse(steps, self._cancel_cause)
+            return
         if self._arrived_at is None:
             self._arrived_at = time.monotonic()
         if not self._deliver_as_plan(pending, is_followed=is_followed):
             for runner, steps in pending.items():
                 runner.deliver(steps)
-        if self._cancel_cause is not None:
-            self._cancel(self._cancel_cause)
 
     def _deliver_as_plan(self, pending: Mapping[BranchRunner, list[PendingStep]], *, is_followed: bool) -> bool:
         """Have the backend run it all by itself, where it can and where nothing else is under way on the branches."""

@@ -184,6 +184,51 @@ def test_to_cancel_the_task_cancels_the_program(backend: ScriptedBackend) -> Non
     assert stopped.get(timeout=10) == "sync"
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("forks", [False, True])
+def test_a_body_that_reads_after_its_task_was_cancelled_is_told_so(
+    backend: ScriptedBackend, begun: bool, forks: bool
+) -> None:
+    """Nobody can stop a thread: it goes on up to its next read, and what it asks for then is not begun."""
+    goes_on, stopped = threading.Event(), threading.Event()
+    raised: list[BaseException] = []
+    has_begun = threading.Event()
+
+    @pm.function
+    def late(s):
+        if begun:
+            s += pm.gen("first")
+            s["first"]
+        branch = s.fork(2)[1] if forks else s
+        branch += pm.gen("x")
+        has_begun.set()
+        assert goes_on.wait(30)
+        try:
+            branch["x"]
+        except BaseException as error:
+            raised.append(error)
+            raise
+        finally:
+            stopped.set()
+
+    async def main() -> None:
+        task = asyncio.create_task(late.arun())
+        await asyncio.to_thread(has_begun.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        backend.check_all_closed()
+
+    asyncio.run(main())
+    num_opened = len(backend.opened)
+    goes_on.set()
+    assert stopped.wait(10), "the body waits for what nobody will write"
+    assert isinstance(raised[0], pm.PalmetteError)
+    assert "was cancelled" in str(raised[0])
+    assert len(backend.opened) == num_opened
+    backend.check_all_closed()
+
+
 def test_to_cancel_one_task_leaves_the_others(backend: ScriptedBackend) -> None:
     backend.stuck = frozenset({"never"})
 
