@@ -65,10 +65,10 @@ def gen_jobs(
             raise InvalidRequest(f"sampling_params: expected a dict, got {own!r} as item {index}")
         shared = {name: values[index] for name, values in reports.items()}
         with naming_item(index if has_own_params else None):
-            sampling, constraint = read_sampling_params({**shared, **own})
+            gen = read_gen({**shared, **own})
         with naming_item(index if is_list else None):
             own_terms = Terms(**{name: values[index] for name, values in each_of_terms.items()})
-        jobs.append(Job((given, Gen("text", sampling, constraint)), own_terms))
+        jobs.append(Job((given, gen), own_terms))
     return jobs, is_list
 
 
@@ -94,8 +94,8 @@ def _for_each(name: str, value: object, num_prompts: int) -> list[object]:
     return list(value)
 
 
-def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, Constraint | None]:
-    """SamplingParams and a constraint, from a dict with SGLang's names.
+def read_gen(given: Mapping[str, object]) -> Gen:
+    """The generation `text`: its parameters, constraint and prediction, from a dict with SGLang's names.
 
     Raises: InvalidRequest for an unknown name, InvalidArgument for a wrong value or for two constraints.
     """
@@ -103,7 +103,7 @@ def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, C
     for name, (only, reason) in _ONLY_VALUES.items():
         if named.pop(name, only) is not only:
             raise InvalidRequest(f"sampling_params: expected {name} to be {only}, got {given[name]!r}; {reason}")
-    known = sorted([*_FIELDS, *_CONSTRAINTS])
+    known = sorted([*_FIELDS, *_CONSTRAINTS, "prediction"])
     unknown = sorted(set(named) - set(known), key=repr)
     if unknown:
         near = difflib.get_close_matches(str(unknown[0]), known, n=1)
@@ -111,7 +111,10 @@ def read_sampling_params(given: Mapping[str, object]) -> tuple[SamplingParams, C
         raise InvalidRequest(f"sampling_params: there is no {unknown[0]!r}; {hint}")
     constraints = {name: named.pop(name, None) for name in _CONSTRAINTS}
     check_at_most_one(constraints)
-    return SamplingParams(**set_fields(named)), _constraint(constraints)
+    prediction = named.pop("prediction", None)
+    if prediction is not None and not isinstance(prediction, str):
+        raise InvalidRequest(f"prediction: expected a string, got {prediction!r}")
+    return Gen("text", SamplingParams(**set_fields(named)), _constraint(constraints), prediction)
 
 
 def _constraint(given: Mapping[str, Any]) -> Constraint | None:

@@ -122,11 +122,20 @@ class Tokenizer:
 
     @staticmethod
     def _ids(tokenizer: tokenizers.Tokenizer, text: str) -> list[int]:
-        if len(text) <= _MAX_LOCKED_CHARS:
-            return list(tokenizer.encode(text, add_special_tokens=False).ids)
-        # `encode` keeps the interpreter's lock for as long as it takes; this does not, and other threads go on.
-        (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
-        return list(encoding.ids)
+        try:
+            if len(text) <= _MAX_LOCKED_CHARS:
+                return list(tokenizer.encode(text, add_special_tokens=False).ids)
+            # `encode` keeps the interpreter's lock for as long as it takes; this does not, and other threads go on.
+            (encoding,) = tokenizer.encode_batch_fast([text], add_special_tokens=False)
+            return list(encoding.ids)
+        except TypeError:
+            index = next((index for index, char in enumerate(text) if "\ud800" <= char <= "\udfff"), None)
+            if index is None:
+                raise
+            raise InvalidRequest(
+                f"expected text that UTF-8 can hold, got the lone surrogate U+{ord(text[index]):04X} at character "
+                f"{index}; decode the bytes it came from as UTF-8, or with errors='replace'"
+            ) from None
 
     # The setting that special tokens are plain text is one of the whole tokenizer, so it has its own copies.
     @cached_property

@@ -32,7 +32,9 @@ def test_who_cannot_attend_is_refused_at_the_start() -> None:
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidOption, match=r"attention_backend: expected one of .*'flashinfer'.*, got 'fast'"):
+    with pytest.raises(
+        InvalidOption, match=r"attention_backend: expected one of \('auto', .*'flashinfer'.*, got 'fast'"
+    ):
         Engine(attention_backend="fast", **OPTIONS)
 
 

@@ -177,6 +177,13 @@ def test_a_token_past_the_embedding_is_refused() -> None:
         tokenizer.encode("<tool>", has_special=False)
 
 
+@pytest.mark.parametrize("before", ["a", "ab " * 10_000])
+def test_a_lone_surrogate_is_named(before: str) -> None:
+    tokenizer = Tokenizer(byte_level())
+    with pytest.raises(InvalidRequest, match=rf"got the lone surrogate U\+D800 at character {len(before)}; decode"):
+        tokenizer.encode(f"{before}\ud800b", has_special=False)
+
+
 def test_settings_of_a_batch_are_dropped() -> None:
     tokenizer = tokenizers.Tokenizer.from_str(json.dumps(byte_level()))
     tokenizer.enable_truncation(2)

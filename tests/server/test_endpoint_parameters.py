@@ -15,7 +15,7 @@ from openai.types.responses import (
     response_retrieve_params,
 )
 
-from palmette.runtime.generate_arguments import read_sampling_params
+from palmette.runtime.generate_arguments import read_gen
 from palmette.runtime.server.endpoint_parameters import ENDPOINTS, Endpoint
 from palmette.runtime.server.native.generate_body import NULL_ONLY
 from palmette.runtime.server.native.sampling_parameters import SAMPLING_PARAMETERS
@@ -126,14 +126,14 @@ def test_sampling_params_are_read_by_the_names_of_their_table(parameter: Paramet
         """No value of JSON."""
 
     with pytest.raises(ValueError, match="expected") as caught:
-        read_sampling_params({parameter.name: Odd()})
+        read_gen({parameter.name: Odd()})
     assert "there is no" not in str(caught.value)
 
 
 def test_the_table_of_sampling_params_is_whole() -> None:
     names = {each.name for each in SAMPLING_PARAMETERS}
     with pytest.raises(ValueError, match="there is no 'zzzzzzzz'") as caught:
-        read_sampling_params({"zzzzzzzz": 1})
+        read_gen({"zzzzzzzz": 1})
     known = set(str(caught.value).rpartition("expected one of ")[2].split(", "))
     others = {"max_tokens", "min_tokens", "sampling_seed", "spaces_between_special_tokens", "no_stop_trim"}
     assert names == known | others

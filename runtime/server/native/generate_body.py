@@ -48,7 +48,7 @@ GENERATE_PARAMETERS = (
                 "one for all, or one for each prompt: max_new_tokens (0: nothing is generated), "
                 "min_new_tokens, n, stop, stop_token_ids, stop_regex, temperature, top_p, top_k, "
                 "min_p, the penalties, logit_bias, sampling_seed, ignore_eos, skip_special_tokens, and "
-                "one of json_schema, regex, ebnf, lark, choices"
+                "one of json_schema, regex, ebnf, lark, choices, and prediction"
             ),
             "return_logprob": "the log-probabilities of what was generated",
             "logprob_start_len": "and those of the input from this token on; -1: of no input",

@@ -43,6 +43,7 @@ SAMPLING_PARAMETERS = (
             "ebnf": "the text derives from its rule root (GBNF)",
             "lark": "the text derives from its rule start (Lark)",
             "choices": "the text is one of these",
+            "prediction": "what the text will be, mostly: guessed from, so that the same text comes sooner",
             "spaces_between_special_tokens": "true alone: tokens are written as the tokenizer decodes them",
             "no_stop_trim": "false alone: the text ends before the stop, and meta_info says which it was",
         },

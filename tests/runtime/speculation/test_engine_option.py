@@ -88,3 +88,20 @@ def test_a_wrong_option_names_the_sources(wrong: object) -> None:
         InvalidOption, match="speculation: expected 'auto', 'off', or some of forced, prediction, radix"
     ):
         Engine(speculation=wrong)  # type: ignore[arg-type] # that is what is tested
+
+
+def test_generate_takes_a_prediction(plain: Engine, guessing: Engine) -> None:
+    prompt, params = (
+        "The capital of France is",
+        {"max_new_tokens": 24, "temperature": 1.0, "seed": 5, "ignore_eos": True},
+    )
+    answer = plain.generate(prompt, params)["text"]
+    assert plain.generate(prompt, {**params, "prediction": answer})["text"] == answer
+    guessing.flush_cache()
+    before = guessing.stats()["num_steps"]
+    foretold = guessing.generate(prompt, {**params, "prediction": answer})
+    assert foretold["text"] == answer
+    assert guessing.stats()["num_steps"] - before < 12
+    assert foretold["meta_info"]["spec_num_accepted_tokens"] > 10
+    with pytest.raises(ValueError, match="prediction: expected a string, got 3"):
+        guessing.generate(prompt, {"prediction": 3})
