@@ -82,6 +82,10 @@ def all_cases() -> list[Case]:
             Case(f"transformers, static cache, compiled, batch {rows}", f">= {ratio}x", 100, _peer_case(rows, ratio))
             for rows, ratio in ((1, 1.5), (64, 3.0))
         ),
+        *(
+            Case(f"engine, 0.5 B model, {rows} rows: passes ahead", "reported", 40, _engine_case(rows))
+            for rows in (1, 64, 256)
+        ),
         # FlashInfer compiles when it is first used: these come last, so that they cost no other case its time.
         *(
             Case(f"backends of attention, {shape.name}", "reported", 120, _backends_case(shape))
@@ -345,6 +349,17 @@ def _peer_case(num_rows: int, ratio_wanted: float) -> Callable[[Bounds], Measure
         ratio = peer / ours.seconds
         notes = [*_notes(ours), "a step of ours, forward pass alone, against a step of generate, greedy"]
         return Measured({"palmette": ours.seconds, "transformers": peer}, ratio, "x", ratio >= ratio_wanted, notes)
+
+    return run
+
+
+def _engine_case(num_rows: int) -> Callable[[Bounds], Measured]:
+    def run(_bounds: Bounds) -> Measured:
+        from gpu_engine import engine_step_seconds
+
+        seconds = engine_step_seconds(num_rows, "cuda")
+        ratio = seconds["when known"] / seconds["ahead"]
+        return Measured(seconds, ratio, "x launched when known", True, ["a step of the whole engine, events included"])
 
     return run
 

@@ -98,6 +98,7 @@ def _check(paths: Sequence[str], out: Console) -> dict[str, Any]:
         "pytest",
         "tests/kernels/cuda",
         "tests/runtime/step_graphs/test_on_cuda.py",
+        "tests/runtime/test_run_ahead.py",
         "-q",
         "-p",
         "no:cacheprovider",

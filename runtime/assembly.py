@@ -76,12 +76,17 @@ class EngineParts:
 
 
 def assemble(
-    config: EngineConfig, *, recorder: GraphRecorder | None = None, draft_head: DraftHead | None = None
+    config: EngineConfig,
+    *,
+    recorder: GraphRecorder | None = None,
+    draft_head: DraftHead | None = None,
+    overlaps: bool | None = None,
 ) -> EngineParts:
     """Load the model and build an engine around it.
 
     `recorder`: of passes; None: CUDA graphs on CUDA, if they are wanted, else none. `draft_head`: guesses, too,
-    wherever the engine guesses at all. Raises: InvalidOption, ModelLoadError.
+    wherever the engine guesses at all. `overlaps`: see `RunAhead`; None: on CUDA, if that is wanted. Raises:
+    InvalidOption, ModelLoadError.
     """
     device = _device(config.model)
     path, dtype = config.model.path or SPRIG, _dtype(config.model, device)
@@ -131,6 +136,7 @@ def assemble(
         speculator=_speculator(
             config.speculation, loaded.model, model, memory, compiler.vocabulary, tokenizer, draft_model, draft_head
         ),
+        overlaps=config.scheduler.overlaps and device.type == "cuda" if overlaps is None else overlaps,
     )
     return EngineParts(core, tokenizer, loaded.chat_template, compiler)
 

@@ -16,8 +16,8 @@ class Batch:
     all cells up to its own. With one (a tree of drafts or of choices) it sees every cell before the row's
     tokens, and of these the ones its row of the mask marks; its position is its depth, not its index.
 
-    All tensors are on the CPU: attention is planned there, and the model sends the rest to its device in one copy
-    (`pass_inputs.py`).
+    All tensors but `late_token_ids` are on the CPU: attention is planned there, and the model sends the rest to its
+    device in one copy (`pass_inputs.py`).
     """
 
     token_ids: Tensor  # [num_tokens] int64
@@ -30,6 +30,8 @@ class Batch:
     )
     logit_indices: Tensor  # [num_wanted] int64, the tokens whose next-token logits are wanted, ascending
     ancestor_masks: tuple[Tensor | None, ...]  # [num_rows] of bool [query_len, query_len], or None for causal
+    late_token_ids: Tensor | None = None
+    """[num_late <= num_tokens] int64 on the model's device: the first token ids, where the host does not know them."""
 
     @property
     def num_tokens(self) -> int:

@@ -75,6 +75,8 @@ class SchedulerOptions:
     """Requests that may wait without having begun; one more is refused. None: any number."""
     max_queued_tokens: int | None = None
     """Tokens that such requests may have in all; a request that waits alone may have more. None: any number."""
+    overlaps: bool = True
+    """Whether a pass may be launched before the tokens that it computes are read; it means nothing on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class EngineConfig:
         schedule_policy: str = SchedulerOptions.policy,
         max_queued_requests: int | None = None,
         max_queued_tokens: int | None = None,
+        overlap_schedule: bool = SchedulerOptions.overlaps,
         max_rollbacks: int = RollbackBudget.max_rollbacks,
         max_tokens_taken_back: int = RollbackBudget.max_tokens,
         num_mask_threads: int = ConstraintOptions.num_mask_threads,
@@ -222,6 +225,7 @@ class EngineConfig:
             "cuda_graphs": cuda_graphs,
             "deterministic": deterministic,
             "disable_radix_cache": disable_radix_cache,
+            "overlap_schedule": overlap_schedule,
             "validate_output": validate_output,
         }
         for name, flag in flags.items():
@@ -254,6 +258,7 @@ class EngineConfig:
                 _one_of("schedule_policy", schedule_policy, _POLICIES),
                 max_queued_requests=max_queued_requests,
                 max_queued_tokens=max_queued_tokens,
+                overlaps=overlap_schedule,
             ),
             constraints=ConstraintOptions(
                 RollbackBudget(max_rollbacks, max_tokens_taken_back),
@@ -288,6 +293,7 @@ OPTION_NAMES = (
     "schedule_policy",
     "max_queued_requests",
     "max_queued_tokens",
+    "overlap_schedule",
     "max_rollbacks",
     "max_tokens_taken_back",
     "num_mask_threads",
@@ -332,9 +338,8 @@ def _sources(speculation: str, *, has_model: bool) -> tuple[Source, ...]:
 
 
 def _attention_backend(name: str) -> BackendName | None:
-    if name == "auto":
-        return None
-    return _one_of("attention_backend", name, BACKEND_NAMES)
+    chosen: Literal["auto"] | BackendName = _one_of("attention_backend", name, ("auto", *BACKEND_NAMES))
+    return None if chosen == "auto" else chosen
 
 
 def _one_of(option: str, given: object, names: tuple[_Name, ...]) -> _Name:

@@ -46,9 +46,9 @@ class Engine:
     `page_size`, `max_total_tokens`, `kv_cache_dtype` ("auto", "fp8_e4m3"), `disable_radix_cache`,
     `radix_eviction_policy` ("lru", "lfu", "priority"), `chunked_prefill_size`, `max_running_requests`,
     `max_queued_requests`, `max_queued_tokens`, `schedule_policy` ("fair-lpm", "fcfs", "lpm", "dfs", "priority"),
-    `speculation` and `draft_model` (docs/speculation.md), `random_seed`. For constraints: `max_rollbacks`,
-    `max_tokens_taken_back`, `num_mask_threads`, `validate_output`, `num_compile_workers`, `compile_timeout_s`,
-    `compile_memory_mb`, `grammar_cache_mb` (docs/constraints.md).
+    `overlap_schedule` (docs/gpu.md), `speculation` and `draft_model` (docs/speculation.md), `random_seed`. For
+    constraints: `max_rollbacks`, `max_tokens_taken_back`, `num_mask_threads`, `validate_output`,
+    `num_compile_workers`, `compile_timeout_s`, `compile_memory_mb`, `grammar_cache_mb` (docs/constraints.md).
 
     It is also a backend of the language: `palmette.set_default_backend(engine)`. An engine that is dropped without
     `shutdown` ends its thread and gives the model back, too.
@@ -87,10 +87,11 @@ class Engine:
         """Generate from one prompt or from a list of them, given as text or as token ids.
 
         Every other argument is one for all, or a list of one each. `sampling_params` takes the names of
-        `SamplingParams` and one constraint: `json_schema`, `regex`, `ebnf`, `lark`, `choices` or `constraint` (one of
-        `palmette.grammar.spec`). A list of prompts, or `n` > 1, gives a list of results in order. When one of a list
-        fails, or the wait is interrupted, the others are cancelled; a note on the error says which it was.
-        With `stream` (one prompt, one sample) an iterator of results whose text grows; the last one is whole.
+        `SamplingParams`, one constraint: `json_schema`, `regex`, `ebnf`, `lark`, `choices` or `constraint` (one of
+        `palmette.grammar.spec`), and `prediction`, what the text will be, mostly. A list of prompts, or `n` > 1,
+        gives a list of results in order. When one of a list fails, or the wait is interrupted, the others are
+        cancelled; a note on the error says which it was. With `stream` (one prompt, one sample) an iterator of
+        results whose text grows; the last one is whole.
 
         `priority`: the higher, the less a request loses to others when memory is short, and with the policy "priority"
         it goes first. `tenant`: on whose account it runs; tenants that wait get equal shares. `queue_timeout_s`,

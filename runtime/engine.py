@@ -2,9 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from ..lang.events import Event
@@ -13,6 +12,8 @@ from ..lang.terms import DEFAULT_TERMS, Terms
 from .config import SchedulerOptions
 from .errors import ConstraintDeadEnd, EngineClosed, StepFailed
 from .filled_mask import FilledMask
+from .joined_rows import join_rows
+from .launched_pass import LaunchedPass
 from .live_branches import LiveBranches
 from .mask_filler import MaskFiller
 from .memory import Memory
@@ -22,7 +23,8 @@ from .plan_request import PlanRequest
 from .program import Program
 from .request import Ended, Listener, Request
 from .row import Row, RowShare
-from .sampler import SampledToken, Sampler, SampleRow
+from .run_ahead import RunAhead
+from .sampler import SampledToken, Sampler, SampleRow, SamplingError
 from .scheduling.scheduler import Scheduler
 from .speculation.speculation_counts import SpeculationCounts
 from .speculation.speculator import Speculator
@@ -51,9 +53,12 @@ class EngineCore:
         clock: Callable[[], float] = time.perf_counter,
         num_mask_threads: int = 0,
         speculator: Speculator | None = None,
+        *,
+        overlaps: bool = False,
     ) -> None:
         """`draw_seed`: the seeds of branches that come without; `clock`: seconds from anywhere, never going back;
-        `num_mask_threads`: see `ConstraintOptions`; `speculator`: who guesses what comes next; None: nobody.
+        `num_mask_threads`: see `ConstraintOptions`; `speculator`: who guesses what comes next; None: nobody;
+        `overlaps`: whether passes are launched ahead, see `RunAhead`.
         """
         self._clock = clock
         self._starter = starter
@@ -64,6 +69,8 @@ class EngineCore:
         self._speculator = speculator
         self._wants_hidden = speculator is not None and speculator.wants_hidden
         self.scheduler = Scheduler(scheduler_options, memory, clock, speculator)
+        self._overlaps = overlaps
+        self._run_ahead = RunAhead(runner, self.scheduler)
         self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
         self.num_computed_tokens = 0
@@ -77,18 +84,19 @@ class EngineCore:
     def step(self) -> bool:
         """Run one forward pass over the rows that are due; False if there is nothing left to do.
 
-        On CUDA the pass is launched, masks are filled while it runs, and the host waits when tokens are read.
-        Raises: DeviceLost; the engine can only be shut down then.
+        On CUDA the pass is launched, masks are filled while it runs, and the host waits when tokens are read; by then
+        the next pass may be on its way (`RunAhead`). Raises: DeviceLost; the engine can only be shut down then.
         """
         self.branches.expire()
-        shares = self.scheduler.schedule()
+        ahead = self._run_ahead.take()
+        shares = self.scheduler.schedule() if ahead is None else ahead.shares
         if shares:
             constrained = [share.row for share in shares if _wants_mask(share)]
             job = self._mask_filler.start([row.task for row in constrained])
-            logits = self._run(shares)
+            launched = self._launch(shares) if ahead is None else ahead
             masks = dict(zip(constrained, job.collect(), strict=True))
-            if logits is not None:
-                self._commit(shares, logits, masks)
+            if launched is not None:
+                self._commit(launched, masks)
         num_retired = self.branches.retire()
         stuck = self.scheduler.first_to_go_on if not shares and not num_retired else None
         if stuck is not None:
@@ -181,6 +189,8 @@ class EngineCore:
         return {
             "num_steps": self.num_steps,
             "num_computed_tokens": self.num_computed_tokens,
+            "num_passes_ahead": self._run_ahead.num_passes,
+            "num_tokens_ahead_in_vain": self._run_ahead.num_tokens_in_vain,
             "num_rollbacks": self.num_rollbacks,
             "num_tokens_taken_back": self.num_tokens_taken_back,
             "num_preemptions": self.scheduler.num_preemptions,
@@ -215,27 +225,27 @@ class EngineCore:
 
     # --- a step's parts
 
-    def _run(self, shares: list[RowShare]) -> list[RowLogits] | None:
+    def _launch(self, shares: Sequence[RowShare]) -> LaunchedPass | None:
         now = self._clock()
         for share in shares:
             share.row.stopwatch.start(now)
         try:
-            logits = self._runner.run(shares, wants_hidden=self._wants_hidden)
+            return LaunchedPass(shares, self._runner.run(shares, wants_hidden=self._wants_hidden))
         except Exception as error:  # noqa: BLE001 - whatever a model raises must end its rows and nothing else
             self._runner.check_device(error)
             for share in shares:
                 self.branches.fail(share.row, _step_failed("the forward pass", error))
             return None
+
+    def _commit(self, launched: LaunchedPass, masks: Mapping[Row, FilledMask]) -> None:
+        shares = launched.shares
         self.num_steps += 1
         self.num_computed_tokens += sum(share.num_cells for share in shares)
         for share in shares:
             share.row.branch.num_computed += share.num_tokens
-        return logits
-
-    def _commit(self, shares: list[RowShare], logits: list[RowLogits], masks: Mapping[Row, FilledMask]) -> None:
         sampling: list[_Place] = []
         walks: dict[Row, TreeWalk] = {}
-        for share, row_logits in zip(shares, logits, strict=True):
+        for share, row_logits in zip(shares, launched.logits, strict=True):
             row = share.row
             sample_row = self._receive_logits(share, row_logits, masks.get(row))
             if sample_row is not None and row_logits.last is not None:
@@ -244,11 +254,12 @@ class EngineCore:
                     walks[row] = TreeWalk(share.draft, row_logits.nodes)
             if share.num_tokens > 1 and not row.is_private and row in self.branches.rows:
                 self.memory.publish(row.branch)
-        going_on = self._receive_tokens(self._sample(sampling), walks)
+        can_run_ahead = self._overlaps and not walks and not self._wants_hidden
+        going_on = self._receive_tokens(self._sample(sampling, can_run_ahead=can_run_ahead), walks)
         if self._speculator is not None:
             self._check_guesses(self._speculator, shares, walks, going_on)
             if self._wants_hidden:
-                self._show_hidden(self._speculator, shares, logits, walks)
+                self._show_hidden(self._speculator, launched, walks)
 
     def _receive_logits(self, share: RowShare, logits: RowLogits, mask: FilledMask | None) -> SampleRow | None:
         row, task = share.row, share.row.task
@@ -312,7 +323,7 @@ class EngineCore:
         return [(row, each, walks[row].next_logits) for row, each in sample_rows if each is not None]
 
     def _check_guesses(
-        self, speculator: Speculator, shares: list[RowShare], walks: Mapping[Row, TreeWalk], going_on: list[Row]
+        self, speculator: Speculator, shares: Sequence[RowShare], walks: Mapping[Row, TreeWalk], going_on: list[Row]
     ) -> None:
         """Go on from right guess to right guess; then give back what wrong ones took, and learn from them."""
         start = speculator.clock()
@@ -326,32 +337,40 @@ class EngineCore:
             speculator.learn(row.guesses, walk.tree, walk.right, walk.num_checked)
         speculator.end_pass(speculator.clock() - start)
 
-    def _show_hidden(
-        self, speculator: Speculator, shares: list[RowShare], logits: list[RowLogits], walks: Mapping[Row, TreeWalk]
-    ) -> None:
+    def _show_hidden(self, speculator: Speculator, launched: LaunchedPass, walks: Mapping[Row, TreeWalk]) -> None:
         """Hand the states from which tokens were sampled to those who guess from them."""
-        for share, row_logits in zip(shares, logits, strict=True):
+        for share, row_logits in zip(launched.shares, launched.logits, strict=True):
             row = share.row
             is_going_on = row in self.branches.rows and row.task.draft_text() is not None
             if row_logits.hidden is not None and row.guesses is not None and is_going_on:
                 right = walks[row].right if row in walks else []
                 speculator.see_hidden(row.guesses, row_logits.hidden[[0, *(1 + node for node in right)]])
 
-    def _sample(self, sampling: list[_Place]) -> list[tuple[Row, SampledToken]]:
-        if not sampling:
+    def _sample(self, places: list[_Place], *, can_run_ahead: bool = False) -> list[tuple[Row, SampledToken]]:
+        """Sample a token at each place, and launch the next pass before they are read, if that may be and is known."""
+        if not places:
             return []
         try:
-            tokens = self._sampler.sample(
-                torch.stack([logits for _, _, logits in sampling]), [each for _, each, _ in sampling]
-            )
-            return [(row, token) for (row, _, _), token in zip(sampling, tokens, strict=True)]
+            logits = join_rows([logits for _, _, logits in places])
+            sampling = self._sampler.launch(logits, [sample_row for _, sample_row, _ in places])
+            if can_run_ahead:
+                self._run_ahead.launch([row for row, _, _ in places], sampling)
+            outcomes = sampling.read()
         except Exception as error:  # noqa: BLE001 - found out below whose fault it is
             self._runner.check_device(error)
-            if len(sampling) == 1:
-                self.branches.fail(sampling[0][0], _step_failed("sampling", error))
+            if len(places) == 1 or self._run_ahead.is_under_way:  # which may have overwritten the logits
+                for row, _, _ in places:
+                    self.branches.fail(row, _step_failed("sampling", error))
                 return []
-        # One row spoilt it for all. A row's sample does not depend on the others, so each can be drawn alone.
-        return [pair for each in sampling for pair in self._sample([each])]
+            # One row spoilt it for all. A row's sample does not depend on the others, so each can be drawn alone.
+            return [pair for place in places for pair in self._sample([place])]
+        tokens = []
+        for (row, _, _), outcome in zip(places, outcomes, strict=True):
+            if isinstance(outcome, SamplingError):
+                self.branches.fail(row, _step_failed("sampling", outcome))
+            else:
+                tokens.append((row, outcome))
+        return tokens
 
     def _publish(self) -> None:
         outbox = self.branches.outbox

@@ -1,14 +1,16 @@
 """ModelRunner: makes a Batch of the rows' shares, runs the model, and hands each row its logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..kernels.attention import Attention
+from ..kernels.upload import upload
 from .batch import Batch, HiddenStateModel, Model
+from .branch import Branch
 from .cache.kv_pool import KVPool
 from .device_fault import check_device
 from .row import RowShare
@@ -47,6 +49,19 @@ class ModelRunner:
         assert isinstance(self._model, HiddenStateModel), f"{type(self._model).__name__} tells no hidden states"
         return builder.split(*self._model.forward_with_hidden(builder.batch(), self._kv_pool))
 
+    def run_ahead(self, shares: Sequence[RowShare], token_ids: Tensor, places: Sequence[int]) -> list[RowLogits]:
+        """As `run`, where each share is one token that is not on the tape yet: `token_ids[place]`, by share.
+
+        token_ids: [num_sampled] int64 where the model computes; the pass reads them when its turn comes.
+        """
+        builder = _BatchBuilder(self._kv_pool.page_size)
+        for share in shares:
+            builder.add_next(share)
+        if list(places) != list(range(len(token_ids))):
+            token_ids = token_ids.index_select(0, upload(_tensor(places), token_ids.device))
+        batch = replace(builder.batch(), late_token_ids=token_ids)
+        return builder.split(self._model.forward(batch, self._kv_pool))
+
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
         return {"num_attention_plans_elsewhere": self._attention.num_plans_elsewhere if self._attention else 0}
@@ -84,12 +99,7 @@ class _BatchBuilder:
         if tree is not None:
             self._token_ids += tree.token_ids
             self._positions += [end + depth for depth in tree.depths]
-        kv_len = start + num_cells
-        page_size, table = self._page_size, branch.page_table
-        self._slots += [table[cell // page_size] * page_size + cell % page_size for cell in range(start, kv_len)]
-        self._query_lens.append(num_cells)
-        self._kv_lens.append(kv_len)
-        self._tables.append(table[: -(-kv_len // page_size)])
+        self._place(branch, num_cells)
         # A chain is seen as ordinary tokens are.
         self._masks.append(None if tree is None or tree.is_chain else tree.ancestor_mask(share.num_tokens))
         scores = task.score_positions(start, end)
@@ -101,6 +111,25 @@ class _BatchBuilder:
             self._wanted.append(base + share.num_tokens - 1)
         self._wanted += [base + share.num_tokens + node for node in inner]
         self._counts.append((scores, wants_last, len(inner)))
+
+    def add_next(self, share: RowShare) -> None:
+        """Append a row of one token, which comes after its tape and is not known here; logits are wanted after it."""
+        branch = share.row.branch
+        self._wanted.append(len(self._token_ids))
+        self._token_ids.append(0)
+        self._positions.append(branch.num_computed)
+        self._place(branch, 1)
+        self._masks.append(None)
+        self._counts.append((range(0), True, 0))
+
+    def _place(self, branch: Branch, num_cells: int) -> None:
+        """The row's cells: those of the branch, and `num_cells` that are computed."""
+        start, page_size, table = branch.num_computed, self._page_size, branch.page_table
+        kv_len = start + num_cells
+        self._slots += [table[cell // page_size] * page_size + cell % page_size for cell in range(start, kv_len)]
+        self._query_lens.append(num_cells)
+        self._kv_lens.append(kv_len)
+        self._tables.append(table[: -(-kv_len // page_size)])
 
     def batch(self) -> Batch:
         """The rows as tensors."""

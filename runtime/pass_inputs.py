@@ -24,4 +24,6 @@ class PassInputs:
         wants_all = len(batch.logit_indices) == batch.num_tokens
         parts = (batch.token_ids, batch.positions, batch.slots, *(() if wants_all else (batch.logit_indices,)))
         token_ids, positions, slots, *wanted = upload_joined(parts, device)
+        if batch.late_token_ids is not None:
+            token_ids = torch.cat((batch.late_token_ids, token_ids[len(batch.late_token_ids) :]))
         return cls(token_ids, positions, slots, None if wants_all else wanted[0])

@@ -9,31 +9,26 @@ from torch import Tensor
 from ..kernels.choice import NO_ADJUSTMENTS, Adjustments, Choice, Chosen
 from ..kernels.draw import Draw
 from ..kernels.token_bitmask import mask_words
-from ..kernels.token_sampler import TokenSampler
+from ..kernels.token_sampler import LaunchedChoices, TokenSampler
 from ..lang.sampling_params import SamplingParams
 
 
 class SamplingError(Exception):
-    """Rows from which no token can be sampled; the others may be sampled again without them, with the same tokens."""
-
-    def __init__(self, rows: Sequence[int], message: str) -> None:
-        self.rows = tuple(rows)
-        """Indices of all such rows."""
-        super().__init__(f"row {', '.join(map(str, rows))}: {message}")
+    """A row from which no token can be sampled; the rows beside it have theirs."""
 
 
 class NoTokenAllowed(SamplingError):
     """The grammar, the bans and the bias together forbid every token of a row."""
 
-    def __init__(self, rows: Sequence[int]) -> None:
-        super().__init__(rows, "expected at least one allowed token, got none after mask, bans and bias")
+    def __init__(self) -> None:
+        super().__init__("expected at least one allowed token, got none after mask, bans and bias")
 
 
 class InvalidLogits(SamplingError):
     """A row's logits have a NaN or +inf, from the model or from a bias too large."""
 
-    def __init__(self, rows: Sequence[int]) -> None:
-        super().__init__(rows, "expected finite logits (or -inf), got NaN or +inf; look at the weights and the bias")
+    def __init__(self) -> None:
+        super().__init__("expected finite logits (or -inf), got NaN or +inf; look at the weights and the bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +77,24 @@ class SampledToken:
     the row's bitmask allows: 0 where that is everything; None where the row has no bitmask."""
 
 
+class Sampling:
+    """Tokens that are being sampled."""
+
+    def __init__(self, launched: LaunchedChoices) -> None:
+        self._launched = launched
+
+    @property
+    def token_ids(self) -> Tensor:
+        """[num_rows] int64 where the logits are; of a row that yields none, any token of the vocabulary."""
+        return self._launched.token_ids
+
+    def read(self) -> list[SampledToken | SamplingError]:
+        """What came of each row: a token, or `InvalidLogits` where there was a NaN or +inf, or `NoTokenAllowed` where
+        everything was forbidden. Waits for the device, if any, and for nothing that was launched later; once.
+        """
+        return [_outcome(each) for each in self._launched.read()]
+
+
 class Sampler:
     """Picks the token of each row; a pure function of the row's own logits and its `SampleRow`, to the last bit.
 
@@ -96,33 +109,31 @@ class Sampler:
         self.vocab_size = vocab_size
         self._port = TokenSampler(vocab_size)
 
-    def sample(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[SampledToken]:
-        """One token a row; logits: [num_rows, vocab_size] float32, left as they are.
+    def launch(self, logits: Tensor, rows: Sequence[SampleRow]) -> Sampling:
+        """Sample a token for each row; on CUDA nobody waits until it is read.
 
-        Raises `InvalidLogits` for rows with NaN or +inf, `NoTokenAllowed` for rows where everything is forbidden (no
-        token of the other rows is lost: sample them again), and ValueError for a token id outside the vocabulary.
+        logits: [num_rows, vocab_size] float32, left as they are. Raises ValueError for a token id outside the
+        vocabulary.
         """
         expected = (len(rows), self.vocab_size)
         assert tuple(logits.shape) == expected, (
             f"sample: expected logits of shape {expected}, got {tuple(logits.shape)}"
         )
         assert logits.dtype == torch.float32, f"sample: expected float32 logits, got {logits.dtype}"
-        if not rows:
-            return []
         for i, row in enumerate(rows):
             assert row.bitmask is None or tuple(row.bitmask.shape) == (mask_words(self.vocab_size),), (
                 f"row {i}: expected a bitmask of {mask_words(self.vocab_size)} words, got {tuple(row.bitmask.shape)}"
             )
-        chosen = self._port.sample(logits, [row.choice() for row in rows])
-        _check_best(chosen)
-        return [SampledToken(each.token_id, each.logprob, each.top, each.log_mass) for each in chosen]
+        return Sampling(self._port.launch(logits, [row.choice() for row in rows]))
+
+    def sample(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[SampledToken | SamplingError]:
+        """Launch, and read."""
+        return self.launch(logits, rows).read()
 
 
-def _check_best(chosen: Sequence[Chosen]) -> None:
-    """Raise for rows whose largest logit is no finite number."""
-    invalid = [i for i, each in enumerate(chosen) if not each.best < torch.inf]
-    if invalid:
-        raise InvalidLogits(invalid)
-    forbidden = [i for i, each in enumerate(chosen) if each.best == -torch.inf]
-    if forbidden:
-        raise NoTokenAllowed(forbidden)
+def _outcome(chosen: Chosen) -> SampledToken | SamplingError:
+    if chosen.best == -torch.inf:
+        return NoTokenAllowed()
+    if not chosen.best < torch.inf:
+        return InvalidLogits()
+    return SampledToken(chosen.token_id, chosen.logprob, chosen.top, chosen.log_mass)

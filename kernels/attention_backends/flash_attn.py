@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..attention_plan import Planner
 from ..attention_rows import AttentionRows
+from ..upload import upload
 from .attention_case import AttentionCase
 from .backend import Backend
 from .host_rows import on_host
@@ -104,7 +105,7 @@ class FlashAttnPlan:
 
 
 def _send(array: NDArray[Any], device: torch.device) -> Tensor:
-    return torch.from_numpy(array).to(device, non_blocking=True)
+    return upload(torch.from_numpy(array), device)
 
 
 def _why_not(case: AttentionCase, machine: Machine) -> str | None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..attention_plan import Planner
 from ..attention_rows import AttentionRows
+from ..upload import upload
 from .attention_case import AttentionCase
 from .backend import Backend
 from .flashinfer_parts import PageLists, Part, PartKind, flashinfer_parts
@@ -75,7 +76,7 @@ class FlashInferPlan:
         self._wrappers = wrappers
         self._parts = flashinfer_parts(rows, can_share=can_share)
         self._tokens = [
-            None if part.tokens is None else torch.from_numpy(part.tokens).to(device) for part in self._parts
+            None if part.tokens is None else upload(torch.from_numpy(part.tokens), device) for part in self._parts
         ]
 
     def run(
@@ -133,7 +134,7 @@ class FlashInferPlan:
             wrapper.plan(*levels[0][1:], *self._shape, **options)
         elif part.mask is not None:
             # Masks are packed on the device.
-            mask = torch.from_numpy(part.mask).to(self._device)
+            mask = upload(torch.from_numpy(part.mask), self._device)
             wrapper.plan(*levels[0], *self._shape, custom_mask=mask, **options)
         else:
             wrapper.plan(*levels[0], *self._shape, causal=True, **options)
@@ -143,7 +144,7 @@ class FlashInferPlan:
         starts, page_starts, last_page_lens = (
             torch.from_numpy(array) for array in (level.query_starts, level.page_starts, level.last_page_lens)
         )
-        return starts, page_starts, torch.from_numpy(level.pages).to(self._device), last_page_lens
+        return starts, page_starts, upload(torch.from_numpy(level.pages), self._device), last_page_lens
 
 
 def make_wrapper(kind: PartKind, device: torch.device, group: int) -> Wrapper:

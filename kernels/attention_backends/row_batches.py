@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..attention_rows import AttentionRows
+from ..upload import upload
 from .host_rows import on_host
 from .read_cells import read_cells
 from .visible_cells import cell_slots, visible_cells
@@ -111,9 +112,9 @@ def _batches(
         is_causal = query_len == longest > 1 and all(_is_whole(rows, row) for row, _ in chosen)
         mask = None if is_causal else _mask(rows, query_len, chosen, longest)
         yield RowBatch(
-            None if is_all else torch.from_numpy(tokens).to(device),
-            torch.from_numpy(slots).to(device),
-            None if mask is None else mask.to(device),
+            None if is_all else upload(torch.from_numpy(tokens), device),
+            upload(torch.from_numpy(slots), device),
+            None if mask is None else upload(mask, device),
             is_causal,
         )
 

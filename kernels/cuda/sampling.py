@@ -76,9 +76,29 @@ class SampledRows:
         """[num_rows, num_top] float64, of `top_ids`."""
         return self.lines.view(torch.float64)[:, 5::2]
 
-    def to_host(self) -> "SampledRows":
-        """Wait for the device, and copy everything."""
-        return SampledRows(self.lines.cpu())
+    def start_copy(self) -> "RowsUnderWay":
+        """Begin to copy everything to the host."""
+        return RowsUnderWay(self.lines)
+
+
+class RowsUnderWay:
+    """What was chosen, on its way to the host."""
+
+    def __init__(self, lines: Tensor) -> None:
+        """`lines`: see `SampledRows`."""
+        self._lines = lines
+        self._is_there: torch.cuda.Event | None = None
+        if lines.is_cuda:
+            self._lines = torch.empty(lines.shape, dtype=lines.dtype, pin_memory=True)
+            self._lines.copy_(lines, non_blocking=True)
+            self._is_there = torch.cuda.Event()
+            self._is_there.record()
+
+    def wait(self) -> SampledRows:
+        """Wait until the copy is made; what was launched after it goes on."""
+        if self._is_there is not None:
+            self._is_there.synchronize()
+        return SampledRows(self._lines)
 
 
 class SampleWorkspace:

@@ -20,13 +20,10 @@ class CudaSampler:
         self._block = block
         self._workspace: SampleWorkspace | None = None
 
-    def sample(self, logits: Tensor, choices: Sequence[Choice], *, is_fused: bool | None = None) -> list[Chosen]:
-        """See `TokenSampler.sample`. Waits for the device once, for all that is reported.
-
-        `best` is +inf also where a NaN is. `is_fused`: see `sample_rows`.
-        """
+    def launch(self, logits: Tensor, choices: Sequence[Choice], *, is_fused: bool | None = None) -> "ChosenOnDevice":
+        """See `TokenSampler.launch`. `best` is +inf also where a NaN is. `is_fused`: see `sample_rows`."""
         table = SampleTable.build(choices, self._vocab_size, self._device)
-        return _read(sample_rows(logits, table, self._workspace_for(len(choices)), is_fused), choices)
+        return ChosenOnDevice(sample_rows(logits, table, self._workspace_for(len(choices)), is_fused), choices)
 
     def _workspace_for(self, num_rows: int) -> SampleWorkspace:
         if self._workspace is None or self._workspace.max_num_rows < num_rows:
@@ -36,20 +33,35 @@ class CudaSampler:
         return self._workspace
 
 
-def _read(sampled: SampledRows, choices: Sequence[Choice]) -> list[Chosen]:
-    lines = sampled.to_host()
-    token_ids, best, log_mass = lines.token_ids.tolist(), lines.best.tolist(), lines.log_mass.tolist()
-    top_ids, top_logprobs = lines.top_ids.tolist(), lines.top_logprobs.tolist()
-    chosen = []
-    for row, choice in enumerate(choices):
-        num_top = choice.num_top_logprobs
-        chosen.append(
-            Chosen(
-                token_ids[row],
-                best[row],
-                log_mass[row][0] if choice.wants_logprob else None,
-                tuple(zip(top_ids[row][:num_top], top_logprobs[row][:num_top], strict=True)),
-                log_mass[row][1] if choice.bitmask is not None else None,
+class ChosenOnDevice:
+    """Tokens that a device is choosing, and their copy, which is under way."""
+
+    def __init__(self, sampled: SampledRows, choices: Sequence[Choice]) -> None:
+        self._sampled = sampled
+        self._choices = choices
+        # Now, not when they are read: by then other work stands before a copy in the stream.
+        self._copy = sampled.start_copy()
+
+    @property
+    def token_ids(self) -> Tensor:
+        """See `LaunchedChoices`."""
+        return self._sampled.token_ids
+
+    def read(self) -> list[Chosen]:
+        """See `LaunchedChoices`."""
+        lines = self._copy.wait()
+        token_ids, best, log_mass = lines.token_ids.tolist(), lines.best.tolist(), lines.log_mass.tolist()
+        top_ids, top_logprobs = lines.top_ids.tolist(), lines.top_logprobs.tolist()
+        chosen = []
+        for row, choice in enumerate(self._choices):
+            num_top = choice.num_top_logprobs
+            chosen.append(
+                Chosen(
+                    token_ids[row],
+                    best[row],
+                    log_mass[row][0] if choice.wants_logprob else None,
+                    tuple(zip(top_ids[row][:num_top], top_logprobs[row][:num_top], strict=True)),
+                    log_mass[row][1] if choice.bitmask is not None else None,
+                )
             )
-        )
-    return chosen
+        return chosen

@@ -71,6 +71,9 @@ FLAGS: tuple[Flag, ...] = (
     Flag("schedule-policy", "schedule_policy", "scheduling", "order in which requests are let in", choices=_POLICIES),
     Flag("max-queued-requests", "max_queued_requests", "scheduling", "requests that may wait; more get a 429"),
     Flag("max-queued-tokens", "max_queued_tokens", "scheduling", "tokens of those that may wait", "tokens"),
+    Flag(
+        "overlap-schedule", "overlap_schedule", "scheduling", "on CUDA, launch a pass before the last tokens are read"
+    ),
     Flag("speculation", "speculation", "scheduling", "who guesses what comes next: auto, off, or radix,suffix,..."),
     Flag("draft-model", "draft_model", "scheduling", "smaller model that guesses, too: a folder, or bud"),
     Flag("max-rollbacks", "max_rollbacks", "constraints", "times a sample may go back from a dead end"),

@@ -200,6 +200,12 @@ class GenTask(Task):
         forbid_tokens(row, banned)
         return is_restricted or bool(banned)
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether neither the token limit nor the context ends the text with the token that is being sampled."""
+        is_limit = not self._is_at_seam and self._num_value_tokens + 1 >= self.params.max_new_tokens
+        return not is_limit and len(self.branch.token_ids) + 1 < self.context_len
+
     def sample_row(self, mask: FilledMask | None) -> SampleRow | None:
         """How to sample the next token; None where none is wanted: the constraint was complete, or leads nowhere here.
 
@@ -302,7 +308,7 @@ class GenTask(Task):
     @property
     def _num_before(self) -> int:
         """How many of the tokens are the text's own again; the value begins with the next."""
-        return shared_len(self.token_ids, self._seam_ids)
+        return shared_len(self.token_ids, self._seam_ids) if self._seam_ids else 0
 
     @property
     def _num_value_tokens(self) -> int:
@@ -311,7 +317,7 @@ class GenTask(Task):
     @property
     def _is_at_seam(self) -> bool:
         """Whether the next token stands, or begins, before the place where the text ended."""
-        return len(self.token_ids) < len(self._seam_ids) and not self._num_value_tokens
+        return bool(self._seam_ids) and len(self.token_ids) < len(self._seam_ids) and not self._num_value_tokens
 
     def _input_logprobs(self, num_before: int) -> tuple[TokenLogprob, ...] | None:
         """Of the prompt: of what was kept of it, and of what was written again."""

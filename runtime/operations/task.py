@@ -73,6 +73,11 @@ class Task(ABC):
         """
         raise AssertionError(f"{type(self).__name__} has no constraint, got {tuple(row.shape)} to fill")
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another token may be sampled after the one that is being sampled."""
+        return False
+
     def sample_row(self, mask: FilledMask | None) -> SampleRow | None:
         """How to sample the token after the tape, or None if none is wanted. Asked once, after the pass.
 

@@ -1,6 +1,6 @@
 """Scheduler: picks the rows of the next pass and how much of each, and finds the memory for it."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ...lang.events import SpeculationReport
@@ -135,6 +135,33 @@ class Scheduler:
         for share in shares:
             self._charge(share)
         return shares if self._speculator is None else self._with_drafts(self._speculator, shares)
+
+    def foresee(self, rows: Sequence[Row]) -> list[RowShare]:
+        """The shares of the pass after the one whose tokens are being sampled, with a cell reserved for each.
+
+        `rows`: those that sample. Empty where the next pass is not known before their tokens are: unless every running
+        row is one of them, nobody can be let in, nobody is guessed for, and there is room.
+        """
+        is_shut = not self._waiting or len(self.running) >= self._options.max_running_rows
+        if not is_shut or len(rows) != len(self.running) or self._is_guessing([row.guesses for row in rows]):
+            return []
+        going_on = [row for row in rows if row.task.may_go_on]
+        if not all(self._memory.reserve(row.branch, 1) for row in going_on):
+            return []
+        return [RowShare(row, 1, is_complete=True) for row in going_on]
+
+    def adopt(self, shares: Iterable[RowShare]) -> None:
+        """These shares, foreseen, are what the next pass is in the end: `schedule` is not asked for it."""
+        for share in shares:
+            self._charge(share)
+        if self._speculator is not None:
+            self._speculator.rest()
+
+    def _is_guessing(self, known: Iterable[Guesses | None]) -> bool:
+        """Whether guesses are to be asked for, for some of these."""
+        if self._speculator is None:
+            return False
+        return not self._speculator.is_resting or any(each is None or each.is_promising for each in known)
 
     def check_integrity(self) -> None:
         """Raise AssertionError unless the parts agree on who waits where, and on what is cached of it."""
@@ -315,8 +342,7 @@ class Scheduler:
 
     def _with_drafts(self, speculator: Speculator, shares: list[RowShare]) -> list[RowShare]:
         """The same shares; some have guesses to be checked, as far as the budget and the free pages go."""
-        known = [share.row.guesses for share in shares]
-        if speculator.is_resting and not any(each is None or each.is_promising for each in known):
+        if not self._is_guessing([share.row.guesses for share in shares]):
             speculator.rest()
             return shares
         followed: list[tuple[int, Guesses]] = []

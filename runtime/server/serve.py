@@ -16,6 +16,7 @@ from rich.console import Console
 from ..config import EngineConfig
 from .app import create_app
 from .banner import banner
+from .collector import spare_collector
 from .observed_parts import observed
 from .parts import ServerParts
 from .settings import ServerSettings
@@ -56,6 +57,7 @@ async def _serve(
             parts = starting.result()
             server = _Server(_server_config(parts), lambda: out.print(banner(parts, listener.getsockname())))
             draining = asyncio.ensure_future(_drain(signals, parts, server))
+            spare_collector()
             try:
                 await server.serve(sockets=[listener])
             finally:

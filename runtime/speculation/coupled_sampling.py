@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...kernels.philox import gumbel_of_token
-from ..sampler import Sampler, SampleRow, SamplingError
+from ..sampler import SampledToken, Sampler, SampleRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +62,8 @@ class CoupledSampling:
 
     def _sample(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[int | None]:
         """The token of each row; None where none can be drawn."""
-        index = list(range(len(rows)))
-        token_ids: list[int | None] = [None] * len(rows)
-        while index:
-            try:
-                part = logits if len(index) == len(rows) else logits[index]
-                tokens = self._sampler.sample(part, [rows[i] for i in index])
-            except SamplingError as error:
-                index = [i for place, i in enumerate(index) if place not in error.rows]
-                continue
-            for i, token in zip(index, tokens, strict=True):
-                token_ids[i] = token.token_id
-            break
-        return token_ids
+        outcomes = self._sampler.sample(logits, rows)
+        return [each.token_id if isinstance(each, SampledToken) else None for each in outcomes]
 
 
 def fit_vocabulary(logits: Tensor, vocab_size: int) -> Tensor:

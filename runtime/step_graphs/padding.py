@@ -38,6 +38,7 @@ def pad(batch: Batch, num_tokens: int, kv_pool: KVPool) -> Batch:
         page_table=page_table,
         logit_indices=wanted,
         ancestor_masks=batch.ancestor_masks + (None,) * num_padding,
+        late_token_ids=batch.late_token_ids,
     )
 
 

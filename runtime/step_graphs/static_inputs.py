@@ -23,3 +23,5 @@ class StaticInputs:
         expected = len(self._buffer) // 4
         assert lens == [expected] * 4, f"expected {expected} tokens, and logits wanted of as many, got {lens}"
         upload_into(self._buffer, parts)
+        if batch.late_token_ids is not None:
+            self._buffer[: len(batch.late_token_ids)].copy_(batch.late_token_ids)

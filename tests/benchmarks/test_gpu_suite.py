@@ -51,3 +51,12 @@ def test_the_timed_step_runs_and_counts_what_it_reads(monkeypatch: pytest.Monkey
     weights = 2 * (32 * 64 + 32 * 32 + 96 * 32 + 48 * 32) + 64 * 32
     cells = 2 * 3 * 40 * 2 * 2 * 8
     assert step.num_bytes_read == 4 * (weights + cells)
+
+
+def test_whole_engines_are_timed_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from gpu_engine import engine_step_seconds
+
+    seconds = engine_step_seconds(3, "cpu", "sprig", num_tokens=4, num_rounds=1)
+    assert set(seconds) == {"ahead", "when known"}
+    assert all(0 < each < 60 for each in seconds.values())

@@ -1,5 +1,7 @@
 """A device that fails for good ends the engine, and all its requests hear why; one that refuses a call does not."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from engine_harness import VOCAB_SIZE, Harness, gen, oracle, tokens
@@ -8,7 +10,7 @@ from palmette.runtime.device_fault import DeviceLost, check_device
 from palmette.runtime.engine_thread import EngineThread
 from palmette.runtime.errors import EngineClosed, StepFailed
 from palmette.runtime.model_runner import ModelRunner
-from palmette.runtime.sampler import SampledToken, Sampler, SampleRow
+from palmette.runtime.sampler import SampledToken, Sampler, SampleRow, Sampling, SamplingError
 
 LOST = "CUDA error: an illegal memory access was encountered"
 
@@ -16,13 +18,18 @@ LOST = "CUDA error: an illegal memory access was encountered"
 class LateReport(Sampler):
     """Reads the second pass and is told that it went wrong, as a device tells whoever asks it next."""
 
-    num_reads = 0
+    num_launched = 0
 
-    def sample(self, logits: torch.Tensor, rows: "list[SampleRow]") -> list[SampledToken]:  # type: ignore[override]
-        self.num_reads += 1
-        if self.num_reads == 2:
-            raise torch.AcceleratorError(LOST)
-        return super().sample(logits, rows)
+    def launch(self, logits: torch.Tensor, rows: Sequence[SampleRow]) -> Sampling:
+        launched = super().launch(logits, rows)
+        self.num_launched += 1
+        if self.num_launched == 2:
+            launched.read = refuse  # type: ignore[method-assign]  # what is read is told of there
+        return launched
+
+
+def refuse() -> list[SampledToken | SamplingError]:
+    raise torch.AcceleratorError(LOST)
 
 
 def lose_device(runner: ModelRunner, error: Exception) -> None:

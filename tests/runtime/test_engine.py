@@ -19,7 +19,7 @@ from palmette.runtime.errors import (
     RequestTooLong,
     StepFailed,
 )
-from palmette.runtime.sampler import SampledToken
+from palmette.runtime.sampler import Sampling
 
 PROMPT = [5, 17, 300, 42, 99, 1000, 7, 8, 9, 10, 11]
 
@@ -51,6 +51,7 @@ def test_many_requests_at_once_equal_the_oracle(data: st.DataObject) -> None:
         max_running_rows=data.draw(st.integers(1, 6), "max_running_rows"),
         policy=data.draw(st.sampled_from(["lpm", "fcfs"]), "policy"),
         is_caching=data.draw(st.booleans(), "is_caching"),
+        overlaps=data.draw(st.booleans(), "overlaps"),
     )
     prompts = st.lists(st.integers(1, 3), min_size=1, max_size=16)  # few token ids: prefixes are shared often
     listening = []
@@ -204,14 +205,14 @@ def test_one_row_without_a_token_fails_alone() -> None:
     harness = Harness()
     good = harness.submit(harness.core.open_branch(7, ""), [tokens(*PROMPT), gen(6)])
     bad = harness.submit(harness.core.open_branch(7, ""), [tokens(*PROMPT), gen(6, logit_bias={3: 1.0})])
-    sample = harness.core._sampler.sample
+    launch = harness.core._sampler.launch
 
-    def sabotaged(logits: torch.Tensor, rows: list[object]) -> list[SampledToken]:
+    def sabotaged(logits: torch.Tensor, rows: list[object]) -> Sampling:
         if any(getattr(row, "params").logit_bias for row in rows):  # noqa: B009 - rows are opaque here
             raise RuntimeError("no")
-        return sample(logits, rows)  # type: ignore[arg-type]
+        return launch(logits, rows)  # type: ignore[arg-type]
 
-    harness.core._sampler.sample = sabotaged  # type: ignore[method-assign, assignment]
+    harness.core._sampler.launch = sabotaged  # type: ignore[method-assign, assignment]
     harness.run()
     assert isinstance(bad.error, StepFailed)
     assert good.token_ids() == oracle(PROMPT, gen(6).params)

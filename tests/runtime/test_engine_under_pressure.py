@@ -14,7 +14,7 @@ from palmette.lang.ir import Fork, Gen, Join, Operation, RoleBegin, RoleEnd, Sco
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.errors import InvalidRequest, RequestTooLong, StepFailed
 from palmette.runtime.request import Ended, Request
-from palmette.runtime.sampler import SampledToken, SampleRow
+from palmette.runtime.sampler import SampleRow, Sampling
 
 METHODS = ("token_length_normalized", "greedy_token_selection", "unconditional_likelihood_normalized")
 
@@ -207,17 +207,17 @@ def test_the_cache_is_used_again_after_a_score() -> None:
 
 def test_a_sample_that_fails_silences_its_siblings() -> None:
     harness = Harness()
-    sample = harness.core._sampler.sample
+    launch = harness.core._sampler.launch
     num_calls = 0
 
-    def failing(logits: torch.Tensor, rows: list[SampleRow]) -> list[SampledToken]:
+    def failing(logits: torch.Tensor, rows: list[SampleRow]) -> Sampling:
         nonlocal num_calls
         num_calls += 1
         if num_calls > 2 and any(row.path for row in rows):  # the second sample's path is not the root's
             raise RuntimeError("sabotage")
-        return sample(logits, rows)
+        return launch(logits, rows)
 
-    harness.core._sampler.sample = failing  # type: ignore[method-assign, assignment]
+    harness.core._sampler.launch = failing  # type: ignore[method-assign, assignment]
     params = SamplingParams(max_new_tokens=9, n=2, temperature=1.0, ignore_eos=True)
     listening = harness.submit(harness.core.open_branch(3, ""), [tokens(1, 2), Gen("x", params)])
     harness.run()  # the listener asserts that nothing comes after the end

@@ -16,12 +16,14 @@ from engine_harness import TOKENIZER, VOCAB_SIZE, Harness, Listening, gen, oracl
 
 from palmette.grammar.acceptance import accepts
 from palmette.grammar.spec import JsonSchema, Regex
+from palmette.kernels.choice import Chosen
+from palmette.kernels.token_sampler import ChosenOnHost
 from palmette.lang.events import TextDelta
 from palmette.lang.ir import Fork, Gen, Operation, Select, Text
 from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.errors import RequestCancelled, RequestTooLong
 from palmette.runtime.row import Row
-from palmette.runtime.sampler import SampledToken, Sampler, SampleRow
+from palmette.runtime.sampler import Sampler, SampleRow, Sampling
 
 PREFIX = list(range(100, 130))
 
@@ -44,8 +46,8 @@ class WrittenSampler(Sampler):
         self.prompt_len = prompt_len
         self.script = script
 
-    def sample(self, logits: torch.Tensor, rows: Sequence[SampleRow]) -> list[SampledToken]:
-        return [SampledToken(self.script[row.position - self.prompt_len], None, ()) for row in rows]
+    def launch(self, logits: torch.Tensor, rows: Sequence[SampleRow]) -> Sampling:
+        return Sampling(ChosenOnHost([Chosen(self.script[row.position - self.prompt_len], 0.0) for row in rows]))
 
 
 def check_answer(listening: Listening, prompt: Sequence[int], params: SamplingParams, seed: int = 7) -> None:

@@ -9,7 +9,7 @@ from palmette.grammar.compiler import GrammarCompiler
 from palmette.grammar.matcher import CompiledGrammar, Matcher
 from palmette.grammar.spec import Constraint
 from palmette.runtime.detokenizer import Detokenizer
-from palmette.runtime.sampler import SampledToken, Sampler, SampleRow
+from palmette.runtime.sampler import Sampler, SampleRow, Sampling
 
 
 class InjectedFault(Exception):
@@ -37,13 +37,13 @@ class FaultySampler(Sampler):
         self.victims: dict[tuple[int, int], InjectedFault] = {}
         """By (seed, path)."""
 
-    def sample(self, logits: Tensor, rows: Sequence[SampleRow]) -> list[SampledToken]:
+    def launch(self, logits: Tensor, rows: Sequence[SampleRow]) -> Sampling:
         """See `Sampler`."""
         for row in rows:
             fault = self.victims.get((row.seed, row.path))
             if fault is not None:
                 raise fault
-        return super().sample(logits, rows)
+        return super().launch(logits, rows)
 
 
 class FaultyMatcher:

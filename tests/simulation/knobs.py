@@ -36,6 +36,8 @@ class Knobs:
     """Steps there are between arrivals, more or less."""
     has_guesses: bool
     """Whether what rows will write is guessed."""
+    overlaps: bool
+    """Whether passes are launched ahead of the tokens that they compute."""
 
     @property
     def num_pages(self) -> int:
@@ -78,6 +80,7 @@ ENGINES: dict[str, tuple[object, ...]] = {
     "has_deadlines": (False, False, False, True),
     "calm": (14, 6, 3),
     "has_guesses": (False, True),
+    "overlaps": (False, True),
 }
 CROWDED: dict[str, tuple[object, ...]] = {
     "pool_len": (128, 112, 96, 80, 64, 48),

@@ -68,6 +68,7 @@ class World:
             compiler=FaultyCompiler(knobs.matcher_fuse if knobs.has_faults else None),
             sampler=self._sampler,
             make_drafters=self._make_drafters if knobs.has_guesses else None,
+            overlaps=knobs.overlaps,
         )
         self.core = self._harness.core
         self._harness.model.on_pass = self._hear_pass
@@ -84,6 +85,7 @@ class World:
         self._limits = Limits(knobs.context_len, knobs.num_pages * knobs.page_size)
         self._explanations = Explanations(knobs)
         self._num_seeds = 0
+        self._num_failing_passes = 0
         self._num_busy_steps = 0
         self._work = 0
         """Tokens that all requests so far may need, computed once each."""
@@ -213,6 +215,7 @@ class World:
         """Let the next forward pass fail."""
         self._note("fault", "the next forward pass")
         self._harness.model.failures.append(InjectedFault("a forward pass", is_shared=True))
+        self._num_failing_passes += 1
 
     def fail_sampling(self, limb: Limb) -> None:
         """Let every token of a branch, or of the last of its further samples, fail to be sampled, from now on."""
@@ -255,6 +258,8 @@ class World:
             while self.step():
                 self._check_waiting()
         self._check_answered()
+        num_failed_ahead = self.core._run_ahead.num_failures
+        assert num_failed_ahead <= self._num_failing_passes, f"{num_failed_ahead} passes failed ahead, unasked"
         for plan in self.plans:
             self.cancel_plan(plan)
         for limb in [limb for limb in self.limbs if not limb.is_closed]:

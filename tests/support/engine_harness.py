@@ -28,7 +28,7 @@ from palmette.runtime.plan_check import check_plan
 from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
 from palmette.runtime.program import Program
 from palmette.runtime.request import Ended, Request
-from palmette.runtime.sampler import Sampler, SampleRow
+from palmette.runtime.sampler import SampledToken, Sampler, SampleRow
 from palmette.runtime.speculation.drafter import Drafter
 from palmette.runtime.speculation.speculator import Speculator
 from palmette.runtime.speculation.step_cost import StepCost
@@ -68,6 +68,7 @@ class Harness:
         is_output_validated: bool = False,
         make_drafters: Callable[[RadixCache], Sequence[Drafter]] | None = None,
         step_cost: StepCost = FREE_GUESSES,
+        overlaps: bool = False,
     ) -> None:
         """`options` take the place of `token_budget`, `max_running_rows` and `policy`; `make_drafters`: who guesses."""
         options = options or SchedulerOptions(token_budget, max_running_rows, policy)
@@ -96,6 +97,7 @@ class Harness:
             clock,
             num_mask_threads,
             None if make_drafters is None else Speculator(make_drafters(cache), step_cost, clock=lambda: 0.0),
+            overlaps=overlaps,
         )
 
     def submit(self, branch_id: int, operations: Sequence[Operation]) -> "Listening":
@@ -262,6 +264,7 @@ def oracle(prompt: Sequence[int], params: SamplingParams, *, seed: int = 7, path
             seen_token_ids=set(token_ids),
         )
         (sampled,) = sampler.sample(torch.from_numpy(naive_logits(token_ids, VOCAB_SIZE))[None], [row])
+        assert isinstance(sampled, SampledToken), sampled
         token_ids.append(sampled.token_id)
         counts[sampled.token_id] = counts.get(sampled.token_id, 0) + 1
     return tuple(token_ids[len(prompt) :])

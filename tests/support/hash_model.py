@@ -10,8 +10,11 @@ from torch import Tensor
 
 from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVLayout, KVPool
+from palmette.runtime.pass_inputs import PassInputs
 
 Words = npt.NDArray[np.uint64]
+
+CPU = torch.device("cpu")
 
 LAYOUT = KVLayout(num_layers=1, num_kv_heads=1, head_dim=1, dtype=torch.int64)
 
@@ -108,7 +111,7 @@ class _Rows:
         batch, starts = self._batch, self._starts
         last_slots = self._slots[np.arange(len(starts)), np.maximum(starts - 1, 0)]
         previous = np.where(starts > 0, keys[last_slots], np.uint64(0))  # [num_rows]
-        token_ids = batch.token_ids.numpy().view(np.uint64)
+        token_ids = PassInputs.of(batch, CPU).token_ids.numpy().view(np.uint64)
         positions = batch.positions.numpy().view(np.uint64)
         own = _mix(token_ids + (positions << np.uint64(32)) + np.uint64(_GOLDEN))
         powers, inverses = _powers(int(self._indices.max()) + 1)

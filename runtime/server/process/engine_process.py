@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NoReturn
 
 from ...errors import EngineError
+from ..collector import spare_collector
 from .connection import FrameConnection
 from .error_record import record_of
 from .messages import REQUEST_DECODER, Configure, Refused, Started
@@ -76,6 +77,7 @@ async def serve(end: socket.socket) -> None:
         connection.close()
         await server.is_gone.wait()
         return
+    await asyncio.to_thread(spare_collector)
     host = make_host(service, connection, configure.max_unsent_bytes, server.is_gone.set)
     connection.send(0, Started(service.facts))
     server.welcome(host)

@@ -25,7 +25,7 @@ PLAIN = Draw(temperature=1.0, top_k=None, top_p=1.0, min_p=0.0, seed=2**63 + 5, 
 def sample(logits: torch.Tensor, choices: list[Choice], is_fused: bool = True, block: int = 256) -> list[Chosen]:
     logits = logits.to(DEVICE, copy=True)
     before = logits.clone()
-    chosen = CudaSampler(logits.shape[1], DEVICE, block).sample(logits, choices, is_fused=is_fused)
+    chosen = CudaSampler(logits.shape[1], DEVICE, block).launch(logits, choices, is_fused=is_fused).read()
     assert torch.equal(logits.view(torch.int32), before.view(torch.int32)), "the logits are as they were"
     return chosen
 
@@ -173,7 +173,7 @@ def test_a_sampler_serves_batches_of_any_size() -> None:
     twins = sample_on_host(logits, choices)
     sampler = CudaSampler(96, DEVICE, 32)
     for size in (1, 5, 0, 3):
-        assert sampler.sample(logits[:size].to(DEVICE), choices[:size]) == twins[:size]
+        assert sampler.launch(logits[:size].to(DEVICE), choices[:size]).read() == twins[:size]
 
 
 def test_what_is_refused() -> None:

@@ -1,5 +1,6 @@
 """The catalogue: all mutants, and why some are known to survive."""
 
+from .ahead_mutants import AHEAD_MUTANTS
 from .cache_mutants import CACHE_MUTANTS
 from .engine_mutants import ENGINE_MUTANTS
 from .generation_mutants import GENERATION_MUTANTS
@@ -15,6 +16,7 @@ CATALOGUE: tuple[Mutation, ...] = (
     *ENGINE_MUTANTS,
     *GENERATION_MUTANTS,
     *GUESS_MUTANTS,
+    *AHEAD_MUTANTS,
 )
 
 REASONS: dict[str, str] = {

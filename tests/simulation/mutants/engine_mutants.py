@@ -69,11 +69,11 @@ ENGINE_MUTANTS = (
         "if row.task.is_done:",
     ),
     Mutation(
-        "sampler-blames-first-row",
-        "When the sampler fails for one of several rows, the first of them is ended for it.",
+        "sampler-blames-all-rows",
+        "When the sampler fails for one of several rows, all of them are ended for it.",
         _ENGINE,
-        "            if len(sampling) == 1:\n",
-        "            if sampling:\n",
+        "            if len(places) == 1 or self._run_ahead.is_under_way:",
+        "            if places:",
     ),
     Mutation(
         "private-row-published",
