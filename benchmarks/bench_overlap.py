@@ -38,6 +38,7 @@ from palmette.runtime.memory import Memory
 from palmette.runtime.model_runner import ModelRunner
 from palmette.runtime.operations.starter import Starter, TextLimits
 from palmette.runtime.request import Ended, Request
+from palmette.runtime.server.collector import spare_collector
 from palmette.runtime.tokenizer import Tokenizer
 
 _SPRIG = Path(palmette.__file__).parent / "runtime" / "models" / "sprig"
@@ -127,7 +128,6 @@ def main() -> None:
         for pass_ms in options.pass_ms
     ]
     console = Console(width=130)
-    gc.freeze()  # as a server does before it serves
     results = [_measure(case, options) for case in track(cases, "cases", console=Console(stderr=True))]
     console.print(_table(results))
     environment = describe_environment()
@@ -155,8 +155,10 @@ def _measure(case: Case, options: argparse.Namespace) -> dict[str, float | bool]
     for side in sides.values():
         side.run()
         side.steps_s.clear()
+    spare_collector()  # as a server does before it serves
     timings: dict[str, Timing] = interleave({name: side.run for name, side in sides.items()}, options.rounds)
     assert all(len(timing.wall_s) == options.rounds for timing in timings.values())
+    gc.unfreeze()
     when_known, ahead = (statistics.median(side.steps_s) for side in sides.values())
     return {
         "num_rows": case.num_rows,

@@ -160,7 +160,7 @@ def _load(
 def _recorded(model: Decoder, pool: KVPool, recorder: GraphRecorder, buckets: Buckets, config: EngineConfig) -> Model:
     """The model with its small passes recorded, the commonest ones at once."""
     graphs = StepGraphs(model, pool, recorder, buckets, is_deterministic=config.model.is_deterministic)
-    graphs.record_decoding(config.scheduler.max_running_rows)
+    graphs.record_decoding(config.scheduler.max_running_rows, is_guessing=bool(config.speculation.sources))
     return graphs
 
 

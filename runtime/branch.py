@@ -57,7 +57,7 @@ class Branch:
     fork_len: int = 0
     """Length of the tape when the branch was forked."""
     text_since_fork: list[TextPiece] = field(default_factory=list)
-    """All text the branch gained since then, whatever it came from."""
+    """All text the branch gained since then, whatever it came from; of a branch that was not forked nobody asks."""
 
     @property
     def num_pending(self) -> int:
@@ -67,6 +67,11 @@ class Branch:
     def is_held(self, now: float) -> bool:
         """Whether its pages are to be kept now."""
         return self.held_until is not None and now < self.held_until
+
+    def gain(self, *pieces: TextPiece) -> None:
+        """Note text that came to the branch, for whoever joins it."""
+        if self.parent_id is not None:
+            self.text_since_fork.extend(pieces)
 
     def append(self, token_ids: list[int]) -> None:
         """Lengthen the tape."""

@@ -5,6 +5,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 _decoder_of_utf8 = codecs.getincrementaldecoder("utf-8")
+_CLEAN = _decoder_of_utf8("replace").getstate()
+"""No bytes are held back."""
 
 
 class Detokenizer:
@@ -31,7 +33,7 @@ class Detokenizer:
         self._pieces: list[str] = []  # [num_tokens] what `append` returned
         self._ends: list[int] = [0]  # [1 + num_tokens] characters shown after that many tokens
         self._clean_counts: list[int] = [0]  # numbers of tokens after which no character is held back, ascending
-        self._states = [self._decoder.getstate()]  # [1 + num_tokens] the decoder after that many tokens
+        self._states: list[tuple[bytes, int]] = [_CLEAN]  # [1 + num_tokens] the decoder after that many tokens
 
     @property
     def num_tokens(self) -> int:
@@ -56,7 +58,7 @@ class Detokenizer:
                 num_hidden = min(self._hidden[-1], len(data))
                 self._hidden.append(self._hidden[-1] - num_hidden)
                 data = data[num_hidden:]
-            piece = self._decoder.decode(data)
+            piece = self._decoded(data)
         elif self._special_text is None:
             piece = ""
         else:
@@ -64,10 +66,18 @@ class Detokenizer:
         self._pieces.append(piece)
         self._ends.append(self._ends[-1] + len(piece))
         state = self._decoder.getstate()
-        self._states.append(state)
+        self._states.append(_CLEAN if state == _CLEAN else state)
         if not state[0]:
             self._clean_counts.append(len(self._pieces))
         return piece
+
+    def _decoded(self, data: bytes) -> str:
+        if self._states[-1] is _CLEAN:
+            try:
+                return data.decode()  # whole characters, as most tokens are: several times as fast
+            except UnicodeDecodeError:
+                pass
+        return self._decoder.decode(data)
 
     def flush(self) -> str:
         """The text of a character that will not be finished: U+FFFD; empty where nothing is held back."""

@@ -280,7 +280,7 @@ class LiveBranches:
         single = msgspec.structs.replace(params, n=1)
 
         def emit(new: Emitted) -> None:
-            live.branch.text_since_fork.append(TextPiece(new.text, False))
+            live.branch.gain(TextPiece(new.text, False))
             self._tell(queued, [TextDelta(index, new.text, name, new.token_ids, new.logprobs, new.forced)])
 
         tasks = [self._starter.gen(live.branch, operation, single, emit, seam)]
@@ -310,7 +310,7 @@ class LiveBranches:
             winner, result = decide(operation, task, tasks[1] if helpers else None, rows[0].cached_tokens or 0)
             branch.append(task.choice_tokens[winner])
             branch.seam_start = len(branch.token_ids)
-            branch.text_since_fork.append(TextPiece(result.choice, False))
+            branch.gain(TextPiece(result.choice, False))
             self._tell(queued, [TextDelta(index, result.choice, operation.name)])
             self._tell_value(queued, operation.name, result)
 

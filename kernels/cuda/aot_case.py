@@ -20,6 +20,10 @@ class AotCase:
     num_stages: int
     spill_reason: str | None = None  # why this configuration may spill registers; None: it may not
     options: Mapping[str, Any] = field(default_factory=dict)  # of the compiler, besides warps and stages
-    aligned: tuple[
-        str, ...
-    ] = ()  # pointers and numbers that are multiples of 16, as the launcher finds of its arguments
+    aligned_numbers: tuple[str, ...] = ()  # numbers that are multiples of 16, as the launcher finds of its arguments
+
+    @property
+    def aligned(self) -> tuple[str, ...]:
+        """Arguments that the compiler may take for multiples of 16: all pointers, as torch allocates them, too."""
+        pointers = [name for name, type_name in self.signature.items() if type_name.startswith("*")]
+        return (*pointers, *self.aligned_numbers)

@@ -70,7 +70,7 @@ def _attention_case(
         num_warps=shape.num_warps,
         num_stages=shape.num_stages,
         spill_reason=spill_reason,
-        aligned=(*_pointers(signature), "q_stride"),
+        aligned_numbers=("q_stride",),
     )
 
 
@@ -89,12 +89,7 @@ def _merge_case(head_dim: int, block_parts: int, has_sinks: bool) -> AotCase:
         },
         num_warps=1 if block_parts == 1 else 4,
         num_stages=3,
-        aligned=_pointers(signature),
     )
-
-
-def _pointers(signature: dict[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, type_name in signature.items() if type_name.startswith("*"))
 
 
 def _cases() -> Iterator[AotCase]:

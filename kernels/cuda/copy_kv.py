@@ -57,4 +57,7 @@ _SIGNATURE = {
     "cells": "*i16", "layer_stride": "i64", "sources": "*i64", "targets": "*i64", "offsets": "*i64",
     "cell_size": "i32",
 }  # fmt: skip
-AOT_CASES = (AotCase("copy kv", copy_kv_kernel, _SIGNATURE, {"BLOCK": _BLOCK}, _NUM_WARPS, 3),)
+_ALIGNED = ("layer_stride", "cell_size")
+AOT_CASES = (
+    AotCase("copy kv", copy_kv_kernel, _SIGNATURE, {"BLOCK": _BLOCK}, _NUM_WARPS, 3, aligned_numbers=_ALIGNED),
+)

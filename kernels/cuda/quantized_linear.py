@@ -199,8 +199,10 @@ def _aot_case(weight_type: str, block_in: int, block_out: int) -> AotCase:
     names = {"*i8": "int8 linear", "*u8": "fp8 linear", "*bf16": "linear of fixed tiles"}
     name = names[weight_type] if weight_type == "*bf16" else f"{names[weight_type]}, scales of {block_out}x{block_in}"
     # As the launcher finds them of a model's weights: reads are wide and in flight early then, which takes registers.
-    aligned = ("x", "x_stride", "weight", "scales", "partial", "in_size", "out_size", "part_len")
-    return AotCase(name, quantized_linear_kernel, signature, constants, _NUM_WARPS, _NUM_STAGES, aligned=aligned)
+    aligned = ("x_stride", "in_size", "out_size", "part_len")
+    return AotCase(
+        name, quantized_linear_kernel, signature, constants, _NUM_WARPS, _NUM_STAGES, aligned_numbers=aligned
+    )
 
 
 AOT_CASES = (

@@ -96,8 +96,15 @@ def _aot_case(block: int, has_residual: bool) -> AotCase:
     }  # fmt: skip
     constants = {"HAS_RESIDUAL": has_residual, "BLOCK": block}
     name = f"{'add, ' if has_residual else ''}rms norm {block}"
-    reason = "so long a vector takes 32 numbers of three kinds a thread, a few of which wait, once a program"
-    return AotCase(name, rms_norm_kernel, signature, constants, _num_warps(block), 3, reason if block > 8192 else None)
+    return AotCase(
+        name,
+        rms_norm_kernel,
+        signature,
+        constants,
+        _num_warps(block),
+        3,
+        aligned_numbers=("x_stride", "x_head_stride", "weight_stride", "size"),
+    )
 
 
 AOT_CASES = (

@@ -75,6 +75,14 @@ _SIGNATURE = {
     "head_dim": "i32",
 }  # fmt: skip
 AOT_CASES = tuple(
-    AotCase(f"rotate {dim}", rotate_kernel, _SIGNATURE, {"HEADS": _HEADS, "BLOCK_DIM": dim}, _NUM_WARPS, 3)
+    AotCase(
+        f"rotate {dim}",
+        rotate_kernel,
+        _SIGNATURE,
+        {"HEADS": _HEADS, "BLOCK_DIM": dim},
+        _NUM_WARPS,
+        3,
+        aligned_numbers=("x_stride", "x_head_stride", "head_dim"),
+    )
     for dim in (64, 128, 256)
 )

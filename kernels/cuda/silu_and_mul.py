@@ -49,5 +49,6 @@ AOT_CASES = (
         {"BLOCK": _BLOCK},
         _NUM_WARPS,
         3,
+        aligned_numbers=("x_stride", "size"),
     ),
 )

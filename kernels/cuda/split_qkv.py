@@ -127,6 +127,7 @@ AOT_CASES = tuple(
         {"HAS_NORM": has_norm, "HEADS": _HEADS, "BLOCK_DIM": dim},
         _num_warps(dim, cell == "*u8"),
         3,
+        aligned_numbers=("qkv_stride", "head_dim"),
     )
     for dim, has_norm, cell in (
         *((dim, has_norm, "*bf16") for dim in (64, 128, 256) for has_norm in (False, True)),

@@ -91,6 +91,7 @@ AOT_CASES = tuple(
         {"HEADS": heads, "BLOCK_DIM": dim},
         _num_warps(heads * dim),
         3,
+        aligned_numbers=("k_stride", "k_head_stride", "v_stride", "v_head_stride", "head_dim"),
     )
     for heads, dim in ((8, 128), (32, 128), (8, 256))
 )

@@ -12,6 +12,6 @@ def append_child(branch: Branch, child: Branch, index: int) -> list[Event]:
         branch.seam_start = len(branch.token_ids)
     else:
         branch.buffer += [TextPiece(piece.text, piece.has_special) for piece in gained]
-    branch.text_since_fork += gained
+    branch.gain(*gained)
     text = "".join(piece.text for piece in gained)
     return [TextDelta(index, text)] if text else []

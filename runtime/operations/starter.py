@@ -78,7 +78,7 @@ class Starter:
         branch.append(list(operation.token_ids))
         branch.seam_start = len(branch.token_ids)
         text = self._tokenizer.decode(list(operation.token_ids), skip_special_tokens=False)
-        branch.text_since_fork.append(TextPiece(text, True))
+        branch.gain(TextPiece(text, True))
         return [*events, TextDelta(index, text)]
 
     def declare_tools(self, branch: Branch, operation: DeclareTools) -> None:
@@ -221,7 +221,7 @@ class Starter:
         if not text:
             return []
         branch.buffer.append(TextPiece(text, has_special))
-        branch.text_since_fork.append(TextPiece(text, has_special))
+        branch.gain(TextPiece(text, has_special))
         return [TextDelta(index, text)]
 
     def _close_turn(self, branch: Branch, index: int) -> list[Event]:

@@ -13,6 +13,7 @@ MAX_QUERY_LEN: Final = 64
 """Of a row: a token, or a tree of guesses behind it, or the rest of a prompt."""
 _QUERY_LENS: Final = (1, 8, MAX_QUERY_LEN)
 _FIRST_KV_LEN: Final = 4096
+_MAX_CHECKED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,18 @@ class Buckets:
             return None
         return Bucket(num_tokens, min(query_len, num_tokens), kv_len)
 
-    def of_decoding(self, max_rows: int) -> list[Bucket]:
-        """Those of up to `max_rows` rows with one token each and texts of ordinary length, the largest first.
+    def of_decoding(self, max_rows: int, *, is_guessing: bool = False) -> list[Bucket]:
+        """Those of up to `max_rows` rows that write, in texts of ordinary length, the largest first.
 
-        A graph that is recorded after a larger one finds the memory it needs.
+        `is_guessing`: also with up to seven guesses a row, up to 64 tokens in all; longer trees are rare. A graph that
+        is recorded after a larger one finds the memory it needs.
         """
         largest = _least(self._num_tokens, max_rows) or self.max_tokens
-        return [Bucket(count, 1, self._kv_lens[0]) for count in reversed(self._num_tokens) if count <= largest]
+        found = [Bucket(count, 1, self._kv_lens[0]) for count in self._num_tokens if count <= largest]
+        if is_guessing:
+            sizes = [count for count in self._num_tokens if 1 < count <= _MAX_CHECKED]
+            found += [Bucket(count, min(_QUERY_LENS[1], count), self._kv_lens[0]) for count in sizes]
+        return sorted(found, key=lambda bucket: bucket.num_tokens, reverse=True)
 
 
 def _least(sizes: tuple[int, ...], wanted: int) -> int | None:

@@ -87,10 +87,14 @@ class StepGraphs:
         return self._model.forward(batch, kv_pool)
 
     @torch.inference_mode()
-    def record_decoding(self, max_rows: int) -> None:
-        """Record the passes of up to `max_rows` rows that write, so that no request has to wait for it."""
+    def record_decoding(self, max_rows: int, *, is_guessing: bool = False) -> None:
+        """Record the passes of up to `max_rows` rows that write, so that no request has to wait for it.
+
+        `is_guessing`: those with a few guesses, too.
+        """
         console = Console(stderr=True)
-        for bucket in track(self._buckets.of_decoding(max_rows), "recording graphs", console=console, transient=True):
+        buckets = self._buckets.of_decoding(max_rows, is_guessing=is_guessing)
+        for bucket in track(buckets, "recording graphs", console=console, transient=True):
             self._graph(bucket)
 
     def _graph(self, bucket: Bucket) -> StepGraph | None:

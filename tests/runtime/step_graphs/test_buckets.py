@@ -71,6 +71,17 @@ def test_what_is_recorded_at_once_serves_rows_that_write(limits: tuple[int, int]
         assert buckets.choose(batch_of([1] * num_rows, 0)) in recorded
 
 
+@given(limits=LIMITS, query_lens=st.lists(st.integers(1, 8), min_size=1, max_size=30))
+def test_what_is_recorded_at_once_serves_rows_that_guess(limits: tuple[int, int], query_lens: list[int]) -> None:
+    buckets = Buckets(*limits)
+    recorded = buckets.of_decoding(4, is_guessing=True)
+    assert recorded == sorted(recorded, key=lambda each: -each.num_tokens)
+    assert len(set(recorded)) == len(recorded)
+    chosen = buckets.choose(batch_of(query_lens, 0))
+    if max(query_lens) > 1 and chosen is not None and chosen.num_tokens <= 64 and max(query_lens) <= chosen.max_kv_len:
+        assert chosen in recorded
+
+
 @pytest.mark.parametrize(
     ("query_lens", "num_before", "expected"),
     [

@@ -115,6 +115,11 @@ def test_decoding_is_recorded_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     for num_rows in (1, 2, 3, 4):
         sides.check([Turn(text, 1) for text in range(num_rows)])
     assert sides.graphs.num_graphs == 3
+    sides.graphs.record_decoding(3, is_guessing=True)
+    num_graphs = sides.graphs.num_graphs
+    assert num_graphs > 3
+    sides.check([Turn(0, 5), Turn(1, 1), Turn(2, 3)])
+    assert sides.graphs.num_graphs == num_graphs
     assert capsys.readouterr().out == ""
 
 

@@ -142,7 +142,7 @@ ENGINE_MUTANTS = (
         "join-loses-samples",
         "A join whose child has rewritten its seam brings no text that the child's model wrote.",
         _BRANCHES,
-        "            live.branch.text_since_fork.append(TextPiece(new.text, False))\n",
+        "            live.branch.gain(TextPiece(new.text, False))\n",
         "",
     ),
     Mutation(
