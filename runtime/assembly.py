@@ -5,6 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -89,6 +90,17 @@ def assemble(
     InvalidOption, ModelLoadError.
     """
     device = _device(config.model)
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():  # where kernels are launched
+        return _assemble(config, device, recorder, draft_head, overlaps)
+
+
+def _assemble(
+    config: EngineConfig,
+    device: torch.device,
+    recorder: GraphRecorder | None,
+    draft_head: DraftHead | None,
+    overlaps: bool | None,
+) -> EngineParts:
     path, dtype = config.model.path or SPRIG, _dtype(config.model, device)
     cell_dtype = _cell_dtype(config.cache, device)
     # Before the weights are read, which takes a while: who cannot attend is refused at once.

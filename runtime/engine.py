@@ -38,8 +38,9 @@ class EngineCore:
     """The engine without a thread: deterministic, driven by `step`.
 
     A step schedules rows, runs the model on them, samples, and commits; an operation that ends lets the next one
-    of its branch start in the very next step. Whatever fails ends the request it belongs to, and no other. What
-    happens is told to the requests' listeners, in order, at the end of each call.
+    of its branch start in the very next step (behind a pass that is ahead, where there is one). Whatever fails ends
+    the request it belongs to, and no other. What happens is told to the requests' listeners, in order, at the end of
+    each call.
     """
 
     def __init__(
@@ -103,9 +104,15 @@ class EngineCore:
             # Every request was checked to fit the pool, so this is a fault of ours; it must not become a hang.
             self.branches.fail(stuck, StepFailed("the pool has no room for this request, even alone"))
         self._publish()
-        if self._speculator is not None and not self.has_work:
-            self._speculator.pause()
+        if not self.has_work:
+            self._run_ahead.drop()
+            if self._speculator is not None:
+                self._speculator.pause()
         return self.has_work
+
+    def claim_thread(self) -> None:
+        """Say once, on the thread that is going to call `step`, that it will."""
+        self._runner.claim_thread()
 
     @property
     def has_work(self) -> bool:
@@ -182,6 +189,7 @@ class EngineCore:
         self.branches.abandon(lambda: _closed(cause))
         self._publish()
         self.branches.forget_all()
+        self._run_ahead.drop()
         self._mask_filler.close()
 
     def stats(self) -> dict[str, int]:
@@ -358,7 +366,9 @@ class EngineCore:
             outcomes = sampling.read()
         except Exception as error:  # noqa: BLE001 - found out below whose fault it is
             self._runner.check_device(error)
-            if len(places) == 1 or self._run_ahead.is_under_way:  # which may have overwritten the logits
+            # A pass that is ahead may have overwritten the logits, kernels that were launched may have changed them.
+            is_lost = self._run_ahead.is_under_way or (places[0][2].is_cuda and not isinstance(error, ValueError))
+            if len(places) == 1 or is_lost:
                 for row, _, _ in places:
                     self.branches.fail(row, _step_failed("sampling", error))
                 return []

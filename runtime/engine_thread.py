@@ -76,6 +76,7 @@ class EngineThread:
 
     def _loop(self) -> None:
         try:
+            self._core.claim_thread()
             while self._receive():
                 self._core.step()
         except BaseException as error:

@@ -62,6 +62,12 @@ class ModelRunner:
         batch = replace(builder.batch(), late_token_ids=token_ids)
         return builder.split(self._model.forward(batch, self._kv_pool))
 
+    def claim_thread(self) -> None:
+        """Make the device of the model that of the calling thread: kernels are launched on a thread's own."""
+        device = self._kv_pool.device
+        if device.type == "cuda" and device.index is not None:  # else it is the one that every thread begins with
+            torch.cuda.set_device(device)
+
     def stats(self) -> dict[str, int]:
         """Counters since the start."""
         return {"num_attention_plans_elsewhere": self._attention.num_plans_elsewhere if self._attention else 0}

@@ -12,12 +12,15 @@ from .scheduling.scheduler import Scheduler
 
 _LOGGER = logging.getLogger("palmette.run_ahead")
 
+_PAUSE = 32
+"""Passes that are not tried ahead after one that failed so: what was wrong is likely to be wrong still."""
+
 
 @dataclass(frozen=True)
 class _PassAhead:
     launched: LaunchedPass
     starts: list[int]
-    """By share: the cells that its row had computed, without the token that was being sampled."""
+    """By share: the cells of its row with the pass before it, all of the tape but the token that was being sampled."""
 
 
 class RunAhead:
@@ -31,7 +34,10 @@ class RunAhead:
     and the pass takes it from where the sampler leaves it, on the device. What depends on the token itself, masks and
     penalties, is asked for with the next sample only. So a pass that runs ahead is the pass that would have been made
     later, and gives the same logits; where a row turns out to have ended, or to go another way, what was computed for
-    it is dropped: cells past the end of a text mean nothing to anybody.
+    it is dropped: cells past the end of a text mean nothing to anybody. A row that ends so, and whatever comes behind
+    it, wait for the pass after.
+
+    Guesses are made from the last token: where they are asked for, no pass runs ahead.
 
     On a CPU there is nobody who computes meanwhile, and the pass is made at once: the answers are the same there, too.
     """
@@ -40,6 +46,7 @@ class RunAhead:
         self._runner = runner
         self._scheduler = scheduler
         self._ahead: _PassAhead | None = None
+        self._num_to_sit_out = 0
         self.num_passes = 0
         """Launched ahead, and of use to a row at least."""
         self.num_tokens_in_vain = 0
@@ -58,6 +65,9 @@ class RunAhead:
         Raises: DeviceLost.
         """
         assert self._ahead is None, "a pass is ahead already"
+        if self._num_to_sit_out:
+            self._num_to_sit_out -= 1
+            return
         shares = self._scheduler.foresee(rows)
         if not shares:
             return
@@ -69,9 +79,16 @@ class RunAhead:
             self._runner.check_device(error)
             _LOGGER.warning("a pass failed that was launched ahead; it is made again", exc_info=True)
             self.num_failures += 1
+            self._num_to_sit_out = _PAUSE
             return
         starts = [share.row.branch.num_computed for share in shares]
         self._ahead = _PassAhead(LaunchedPass(shares, logits), starts)
+
+    def drop(self) -> None:
+        """Let go of the pass that is ahead, as nobody is left for it."""
+        if self._ahead is not None:
+            self.num_tokens_in_vain += len(self._ahead.starts)
+            self._ahead = None
 
     def take(self) -> LaunchedPass | None:
         """The pass that is ahead, for those of its rows that went on as foreseen; None where there are none."""

@@ -40,6 +40,8 @@ class _Slot:
 
     wrapper: Wrapper
     planned: tuple[Part, float, torch.dtype, torch.dtype] | None = None
+    was_sent: torch.cuda.Event | None = None
+    """The last plan's tables have left the host's buffer: a wrapper has one, and writes the next plan's over them."""
 
 
 @dataclass
@@ -110,8 +112,13 @@ class FlashInferPlan:
         planned = slot.planned
         wanted = (part, scale, q.dtype, k_cache.dtype)
         if planned is None or planned[0] is not part or planned[1:] != wanted[1:]:
+            if slot.was_sent is not None:
+                slot.was_sent.synchronize()
             self._plan(slot.wrapper, part, scale, q.dtype, k_cache.dtype)
             slot.planned = wanted
+            if q.is_cuda:
+                slot.was_sent = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch has no types for it
+                slot.was_sent.record(torch.cuda.current_stream(q.device))
         if sinks is None:
             out: Tensor = slot.wrapper.run(q, (k_cache, v_cache))
             return out

@@ -92,7 +92,7 @@ class RowsUnderWay:
             self._lines = torch.empty(lines.shape, dtype=lines.dtype, pin_memory=True)
             self._lines.copy_(lines, non_blocking=True)
             self._is_there = torch.cuda.Event()
-            self._is_there.record()
+            self._is_there.record(torch.cuda.current_stream(lines.device))
 
     def wait(self) -> SampledRows:
         """Wait until the copy is made; what was launched after it goes on."""

@@ -139,23 +139,25 @@ class Scheduler:
     def foresee(self, rows: Sequence[Row]) -> list[RowShare]:
         """The shares of the pass after the one whose tokens are being sampled, with a cell reserved for each.
 
-        `rows`: those that sample. Empty where the next pass is not known before their tokens are: unless every running
-        row is one of them, nobody can be let in, nobody is guessed for, and there is room.
+        `rows`: those that sample. Empty where the next pass is not known before their tokens are: unless the running
+        rows are these and no others, nobody who waits can be let in, nobody is guessed for, and there is room.
         """
-        is_shut = not self._waiting or len(self.running) >= self._options.max_running_rows
-        if not is_shut or len(rows) != len(self.running) or self._is_guessing([row.guesses for row in rows]):
+        if len(rows) != len(self.running) or not all(row.is_running for row in rows):
             return []
         going_on = [row for row in rows if row.task.may_go_on]
+        is_shut = not self._waiting or len(going_on) >= self._options.max_running_rows
+        if not is_shut or self._is_guessing([row.guesses for row in rows]):
+            return []
         if not all(self._memory.reserve(row.branch, 1) for row in going_on):
             return []
         return [RowShare(row, 1, is_complete=True) for row in going_on]
 
-    def adopt(self, shares: Iterable[RowShare]) -> None:
+    def adopt(self, shares: Sequence[RowShare]) -> None:
         """These shares, foreseen, are what the next pass is in the end: `schedule` is not asked for it."""
         for share in shares:
             self._charge(share)
         if self._speculator is not None:
-            self._speculator.rest()
+            self._speculator.rest(num_rows_ahead=len(shares))
 
     def _is_guessing(self, known: Iterable[Guesses | None]) -> bool:
         """Whether guesses are to be asked for, for some of these."""

@@ -105,6 +105,8 @@ class Speculator:
         self._worth = Worth(cost)
         self._pass: _Pass | None = None
         self._last_pass: _Pass | None = None
+        self._last_ahead: float | None = None
+        """When the pass began that is being made, if it was launched ahead."""
         self._record = Acceptance()
         self._last_size = 0
         self._num_passes = 0
@@ -140,11 +142,18 @@ class Speculator:
         """Whether nobody is to be asked for the texts that are known, as it did not pay a moment ago."""
         return self._num_to_rest > 0
 
-    def rest(self) -> None:
-        """A pass goes by without guesses."""
+    def rest(self, *, num_rows_ahead: int | None = None) -> None:
+        """A pass goes by without guesses; `num_rows_ahead`: of one that was launched ahead, the rows that write.
+
+        Such a step is shorter than one whose guesses were waited for, and it is what guesses have to compete with.
+        """
         self._num_to_rest -= 1
         self._num_rested += 1
         self._last_pass = None
+        now = None if num_rows_ahead is None else self.clock()
+        if now is not None and num_rows_ahead is not None and self._last_ahead is not None:
+            self._worth.add_overlapped(now - self._last_ahead, num_rows=num_rows_ahead)
+        self._last_ahead = now
 
     def trees(self, texts: Sequence[Guesses], *, num_rows: int, num_tokens: int, max_nodes: int) -> list[DraftTree]:
         """What to check of each text in this pass; an empty tree: nothing.
@@ -152,6 +161,7 @@ class Speculator:
         num_rows: tokens that the pass makes anyway; num_tokens: those it computes anyway; max_nodes: room for more.
         """
         start = self.clock()
+        self._last_ahead = None
         self._end_step(start)
         asked = self._asked(texts, num_rows, num_tokens)
         self._pass = _Pass(len(asked), num_rows, num_tokens, is_constrained=_is_constrained(texts), start=start)
@@ -252,6 +262,7 @@ class Speculator:
     def pause(self) -> None:
         """The next pass does not follow at once: what lies between is no part of the last pass's step."""
         self._last_pass = None
+        self._last_ahead = None
 
     def _end_step(self, now: float) -> None:
         """Another step begins: what did the one before take, in all, and beside the pass and the guesses?

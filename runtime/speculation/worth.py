@@ -127,6 +127,12 @@ class Worth:
         elif 2 * num_asked >= num_rows:  # where few were asked for, it says nothing of all
             record.rate_with.add(num_rows + num_right, seconds, record.num_measured)
 
+    def add_overlapped(self, seconds: float, *, num_rows: int) -> None:
+        """A step without guesses, whose pass was launched ahead, took so long in all."""
+        record = self._record(num_rows, is_constrained=False)
+        longest = _LONGEST * (self.cost.of(num_rows) + record.overhead)
+        record.rate_without.add(num_rows, min(seconds, longest), record.num_measured)
+
     def num_texts(
         self, num_texts: int, *, num_rows: int, num_tokens: int, is_constrained: bool = False, num_passes: int = 1
     ) -> int:

@@ -18,6 +18,7 @@ from palmette.runtime.batch import Batch
 from palmette.runtime.embedded import Engine
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.errors import InvalidOption, StepFailed
+from palmette.runtime.joined_rows import join_rows
 from palmette.runtime.sampler import SampledToken, Sampler, SampleRow, Sampling, SamplingError
 from palmette.runtime.step_graphs.graph_recorder import CallAgain, GraphRecorder
 from palmette.runtime.step_graphs.step_graphs import StepGraphs
@@ -136,6 +137,76 @@ def test_what_is_computed_ahead_is_charged() -> None:
         charged.append((row.charged_len, row.branch.num_computed))
         close_all(harness)
     assert charged[0] == charged[1] == (len(PROMPT) + 4, len(PROMPT) + 4)
+
+
+def test_a_slot_that_is_sure_to_be_free_is_not_left_empty() -> None:
+    num_steps = []
+    for overlaps in (True, False):
+        harness = Harness(max_running_rows=2, overlaps=overlaps)
+        listening = [submit(harness, seed, gen(4 + seed)) for seed in range(5)]
+        harness.run()
+        assert all(len(each.token_ids()) == 4 + seed for seed, each in enumerate(listening))
+        num_steps.append(harness.core.num_steps)
+        close_all(harness)
+    assert num_steps[0] == num_steps[1]
+
+
+def test_a_row_that_its_sibling_took_along_is_not_foreseen() -> None:
+    """It was to sample, then the other sample failed; beside it stands a row that is still reading its prompt."""
+    harness = Harness(page_size=2, token_budget=16, overlaps=True)
+    doomed = submit(harness, 7, gen(9, n=2, temperature=1.0))
+    writing = submit(harness, 8, gen(12))
+    while sum(row.num_written > 0 for row in harness.core.scheduler.running) < 3:
+        harness.core.step()
+    reading = submit(harness, 9, gen(2), [10 + place for place in range(70)])
+    harness.core.step()  # what was ahead
+    harness.core.step()  # lets the prompt in
+    second = max((row for row in harness.core.scheduler.running if row.branch.seed == 7), key=lambda row: row.arrival)
+
+    def fail(mask: object) -> None:
+        raise RuntimeError("no")
+
+    second.task.sample_row = fail  # type: ignore[method-assign, assignment]
+    harness.run()
+    assert isinstance(doomed.error, StepFailed)
+    assert writing.token_ids() == oracle(PROMPT, gen(12).params)
+    assert reading.token_ids() == oracle([10 + place for place in range(70)], gen(2).params)
+    close_all(harness)
+
+
+def test_nothing_is_kept_ahead_for_nobody() -> None:
+    harness = Harness(overlaps=True)
+    whole = oracle(PROMPT, gen(8).params)
+    ended = submit(harness, 7, Gen("x", SamplingParams(max_new_tokens=8, temperature=0.0, stop_token_ids=(whole[4],))))
+    harness.run()
+    assert ended.token_ids() == whole[: whole.index(whole[4]) + 1]
+    assert not harness.core._run_ahead.is_under_way
+    submit(harness, 7, gen(8))
+    harness.core.step()
+    assert harness.core._run_ahead.is_under_way
+    harness.core.shut_down()
+    assert not harness.core._run_ahead.is_under_way
+
+
+def test_rows_are_joined_without_a_copy_where_they_lie_in_order() -> None:
+    logits = torch.arange(60.0).view(5, 12)
+    rows = logits.unbind()
+    for first, last in ((0, 5), (1, 4), (4, 5)):
+        joined = join_rows(rows[first:last])
+        assert torch.equal(joined, logits[first:last])
+        assert joined.data_ptr() == logits[first].data_ptr()
+    for index in ([0, 2], [1, 0], [3, 3]):
+        joined = join_rows([rows[row] for row in index])
+        assert torch.equal(joined, logits[index])
+        joined.fill_(-1.0)
+    assert torch.equal(logits, torch.arange(60.0).view(5, 12)), "a copy"
+    odd = torch.arange(35.0).view(7, 5)
+    for first in range(7):  # of five numbers, every fourth row begins at a multiple of 16 bytes
+        joined = join_rows(odd.unbind()[first:])
+        assert torch.equal(joined, odd[first:])
+        assert joined.data_ptr() % 16 == 0
+    other = [torch.ones(4), torch.zeros(4)]
+    assert torch.equal(join_rows(other), torch.stack(other))
 
 
 @pytest.mark.parametrize("steps", range(1, 6))

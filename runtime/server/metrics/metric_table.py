@@ -54,7 +54,11 @@ ENGINE_METRICS: tuple[MetricSpec, ...] = (
     _engine("running_rows", "gauge", "queue", "num_running_rows", "Rows that the engine computes in each pass."),
     _engine("engine_steps", "counter", "queue", "num_steps", "Forward passes."),
     _engine(
-        "passes_ahead", "counter", "queue", "num_passes_ahead", "Of these: launched before the last tokens were read."
+        "passes_ahead",
+        "counter",
+        "queue",
+        "num_passes_ahead",
+        "Forward passes launched before the last tokens were read.",
     ),
     _engine("preemptions", "counter", "queue", "num_preemptions", "Rows put back because memory was short."),
     _engine(

@@ -176,3 +176,20 @@ def test_time_without_work_is_no_part_of_a_step() -> None:
         harness.answer([tokens(5, 6, 7), gen(1)], seed=seed)
         clock.now += 100.0
     assert speculator._worth.overhead(1) == 0.0
+
+
+def test_guesses_compete_with_steps_whose_passes_ran_ahead() -> None:
+    clock = Clock()
+    speculator = Speculator([Guessing(clock)], COST, clock=clock)
+    rate = speculator._worth._record(2, False).rate_without
+    for seconds in (9.0, 0.5, 0.5, 0.5):  # the first says when the next began
+        clock.now += seconds
+        speculator.rest(num_rows_ahead=2)
+    assert (rate.num_steps, rate.num_tokens / rate.seconds) == (3, 4.0)
+    speculator.pause()
+    clock.now += 100.0  # nobody was there
+    speculator.rest(num_rows_ahead=2)
+    speculator.rest()
+    clock.now += 100.0
+    speculator.rest(num_rows_ahead=2)
+    assert rate.num_steps == 3

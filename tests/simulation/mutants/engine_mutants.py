@@ -72,7 +72,7 @@ ENGINE_MUTANTS = (
         "sampler-blames-all-rows",
         "When the sampler fails for one of several rows, all of them are ended for it.",
         _ENGINE,
-        "            if len(places) == 1 or self._run_ahead.is_under_way:",
+        "            if len(places) == 1 or is_lost:",
         "            if places:",
     ),
     Mutation(
