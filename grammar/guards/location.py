@@ -11,7 +11,7 @@ from .json_value_reader import read_json
 from .number_reach import NumberReach
 from .outcome import INVALID, UNKNOWN, Anything, Failure, OpenItems, OpenMembers, OpenText, SomeNumber
 from .text_checks import is_found
-from .validator import Validator
+from .validator import Allowance, Validator
 
 Kind = Literal["object", "array", "string", "number", "literal"]
 KINDS: tuple[Kind, ...] = ("object", "array", "string", "number", "literal")
@@ -165,10 +165,12 @@ class Location:
             return self._kept[text]
         try:
             value = read_json(text)
-        except ValueError:
+            if sketch is not None:
+                value = with_open_text(value, sketch)
+        except (ValueError, RecursionError):  # hundreds of values within values are not looked at
             return INVALID
         if sketch is not None:
-            return self._judge_all(self._closing[kind], with_open_text(value, sketch))
+            return self._judge_all(self._closing[kind], value)
         failure = INVALID if self._judge_all(self._closing[kind], value) else None
         if len(text) <= MAX_KEPT_LEN:
             if len(self._kept) >= MAX_KEPT:
@@ -176,11 +178,11 @@ class Location:
             self._kept[text] = failure
         return failure
 
-    def is_hopeless(self, kind: Kind, value: Json) -> bool:
-        """Whether what is checked of a value that closes fails of every value that `value` stands for."""
+    def is_hopeless(self, kind: Kind, value: Json, allowance: Allowance) -> bool:
+        """Whether what is checked of a value that closes surely fails of every value that `value` stands for."""
         for check in self._closing[kind]:
             try:
-                outcome = self._table.validator.keyword_outcome(check.node, check.keyword, value)
+                outcome = self._table.validator.keyword_outcome(check.node, check.keyword, value, allowance)
             except GrammarError:
                 return True
             if outcome is INVALID:
@@ -208,7 +210,8 @@ class Location:
         for check in checks:
             try:
                 outcome = self._table.validator.keyword_outcome(check.node, check.keyword, value)
-            except GrammarError:  # a schema without end, or one the audit should have refused: nothing is valid by it
+            except (GrammarError, RecursionError):
+                # A schema or a value without end, or one the audit should have refused: nothing is valid by it.
                 return INVALID
             if outcome is INVALID:
                 return INVALID

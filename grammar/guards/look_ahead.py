@@ -15,12 +15,15 @@ from .outcome import Failure
 from .prospects import has_prospects, is_hopeless
 from .reader_state import Container, Mode, State
 from .token_classes import TokenSet, is_in
+from .validator import Allowance
 
 MAX_KEPT = 4_096
 MAX_TRIED = 64
 """Where more tokens than this are allowed, they are not tried one by one."""
 MAX_WORK = 1_000
 """Continuations that one mask looks into, each counted once more for every 64 bytes of open values: some 30 ms."""
+MAX_ASKED = 10_000
+"""Schemas that are asked for one mask, where values within values are checked again and again: some 30 ms, too."""
 _NUMBER_PART = re.compile(rb"[ \t\r\n]*([0-9.\-]+)")
 _BLANKS = b" \t\r\n"
 _OTHER_TEXT = "\uf8ff".encode()
@@ -54,12 +57,14 @@ class LookAhead:
     def __init__(self, tokens: LookAheadTokens, reader: JsonReader) -> None:
         self._tokens = tokens
         self._reader = reader
+        self._allowance = Allowance(MAX_ASKED)
         self._string: tuple[Container | None, int, bool] | None = None  # the last one, and whether its text matters
 
     def refused(
         self, state: State, text: bytearray, words: NDArray[np.uint32], is_dead: Callable[[int], bool]
     ) -> list[int]:
         """Of the tokens that `words`, [mask_words], allows; `is_dead`: whether nothing may follow a token."""
+        self._allowance = Allowance(MAX_ASKED)
         refused: list[int] = []
         if state.location is not None and state.location.reaches and state.mode in (Mode.VALUE, Mode.NUMBER):
             refused += self._out_of_reach(state, text, words, state.location.reaches, is_dead)
@@ -171,6 +176,7 @@ class LookAhead:
     def _matters(self, state: State, text: bytearray) -> bool:
         """Whether checks fail because of what the open string begins with, if that is not what they ask for."""
         if self._string is None or self._string[:2] != (state.container, state.start):
+            self._allowance = Allowance(MAX_ASKED)  # the answer is kept: it must not depend on what was asked before
             self._string = (state.container, state.start, self._leads_nowhere(state, text, _OTHER_TEXT))
         return self._string[2]
 
@@ -203,7 +209,7 @@ class LookAhead:
         end = len(text)
         text += more
         after = self._reader.advance(state, text, end)
-        answer = not isinstance(after, Failure) and is_hopeless(after, text)
+        answer = not isinstance(after, Failure) and is_hopeless(after, text, self._allowance)
         del text[end:]
         return answer
 

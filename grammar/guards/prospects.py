@@ -6,7 +6,10 @@ from .location import ANY_MARK, MORE_MARK, NUMBER_MARK, OPEN_MARK, Kind, Locatio
 from .open_string import open_text
 from .outcome import OpenText
 from .reader_state import Container, Mode, State
+from .validator import Allowance
 
+MAX_DEPTH = 64
+"""Values further within values are not looked at, either: each of them is checked with all that it holds."""
 MAX_LEN = 4_096
 """Longer values are not looked at: what is checked of them is found out when they close."""
 _LITERALS = {ord("t"): b"true", ord("f"): b"false", ord("n"): b"null"}
@@ -25,11 +28,12 @@ def has_prospects(state: State) -> bool:
     return False
 
 
-def is_hopeless(state: State, text: bytes | bytearray) -> bool:
+def is_hopeless(state: State, text: bytes | bytearray, allowance: Allowance) -> bool:
     """Whether some check fails however the text goes on; `state` is where `text` ends.
 
     The open values are closed as values that stand for many: of a string that has begun all that begin so, of an
-    object all with these members and perhaps more. Linear in the open values' text, and in the work of their checks.
+    object all with these members and perhaps more. Linear in the open values' text, and in the work of their checks,
+    which the `allowance` bounds: what is not found out within it counts as hope.
     """
     written = OpenText("")
     if state.mode is Mode.STRING:
@@ -40,22 +44,31 @@ def is_hopeless(state: State, text: bytes | bytearray) -> bool:
         mark: Json = OPEN_MARK if kind == "string" else NUMBER_MARK
         if kind == "literal":
             mark = read_json(_LITERALS[text[state.start]])
-        if location.is_hopeless(kind, with_marks_read(mark, written)):
+        if location.is_hopeless(kind, with_marks_read(mark, written), allowance):
             return True
     top = _outermost_checked(state.container)
-    if top is None or len(text) - top.start > MAX_LEN:
+    if top is None or len(text) - top.start > MAX_LEN or _depth(state.container) > MAX_DEPTH:
         return False
     tail = _rest_of_scalar(state, text)
     if tail is None:
         return False
     cut, rest = tail
     container = state.container
-    while container is not None and container.start >= top.start:
+    while container is not None and container.start >= top.start and not allowance.is_used_up:
         rest += _closing(container, text, cut if container is state.container else None, rest)
-        if _is_checked(container) and _fails(container, bytes(text[container.start : cut]) + rest, written):
+        closed = bytes(text[container.start : cut]) + rest
+        if _is_checked(container) and _fails(container, closed, written, allowance):
             return True
         container = container.parent
     return False
+
+
+def _depth(container: Container | None) -> int:
+    depth = 0
+    while container is not None:
+        depth += 1
+        container = container.parent
+    return depth
 
 
 def _is_checked(container: Container) -> bool:
@@ -108,11 +121,12 @@ def _closing(container: Container, text: bytes | bytearray, cut: int | None, res
     return comma + (f'"{MORE_MARK}":0}}' if container.is_object else f'"{MORE_MARK}"]').encode()
 
 
-def _fails(container: Container, closed: bytes, written: OpenText) -> bool:
+def _fails(container: Container, closed: bytes, written: OpenText, allowance: Allowance) -> bool:
     location: Location | None = container.location
     assert location is not None
     try:
         value = read_json(closed)
     except ValueError:
         return False
-    return location.is_hopeless("object" if container.is_object else "array", with_marks_read(value, written))
+    kind: Kind = "object" if container.is_object else "array"
+    return location.is_hopeless(kind, with_marks_read(value, written), allowance)

@@ -1,5 +1,6 @@
 """Validator: whether values are valid by the schemas of a document, to the letter of draft 2020-12 and before."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import ConstraintTooLarge, InvalidSchema, UnsupportedSchema
@@ -18,6 +19,18 @@ MAX_STEPS = 500_000
 """Schemas asked about one value, a second or two of work: more means that each of many asks many."""
 _UNEVALUATED = ("unevaluatedProperties", "unevaluatedItems")
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+
+
+@dataclass
+class Allowance:
+    """How many schemas may still be asked; when there are none left, what is being asked stays unknown."""
+
+    num_left: int
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether some question was left without its answer."""
+        return self.num_left < 0
 
 
 class PreparedSchema:
@@ -58,19 +71,20 @@ class Validator:
         """
         return self._run(self._judge(node, value))
 
-    def keyword_outcome(self, node: Node, keyword: str, value: Json) -> Outcome:
+    def keyword_outcome(self, node: Node, keyword: str, value: Json, allowance: Allowance | None = None) -> Outcome:
         """What one keyword of the schema object at `node` says, with those that it reads beside it.
 
         `additionalProperties` reads `properties` and `patternProperties`, `unevaluated*` every keyword that looks at
-        members, and so on. The empty keyword is the whole schema. A keyword that is not there holds.
+        members, and so on. The empty keyword is the whole schema. A keyword that is not there holds. `UNKNOWN` where
+        the `allowance` does not suffice; None: only `MAX_STEPS` bounds it.
         """
         if not keyword or keyword in _UNEVALUATED:
-            return self.outcome(node, value)
+            return self._run(self._judge(node, value), allowance)
         key = (node, keyword)
         prepared = self._keywords.get(key)
         if prepared is None:
             prepared = self._keywords[key] = self._read(node, only=keyword)
-        return self._run(self._judge_by(prepared, value))
+        return self._run(self._judge_by(prepared, value), allowance)
 
     def is_valid(self, node: Node, value: Json) -> bool:
         """Whether the schema at `node` surely holds of `value`."""
@@ -80,7 +94,7 @@ class Validator:
         """Whether one keyword of the schema at `node` surely holds of `value`; see `keyword_outcome`."""
         return not isinstance(self.keyword_outcome(node, keyword, value), Failure)
 
-    def _run(self, first: Judging) -> Outcome:
+    def _run(self, first: Judging, allowance: Allowance | None = None) -> Outcome:
         """Ask schemas about values, each schema about each object or array once.
 
         Were it asked again, a recursive schema with two ways down would take two to the power of the depth.
@@ -113,6 +127,10 @@ class Validator:
                 continue
             stack.append((self._judge(node, value), (node, value) if has_members else None))
             is_new = True
+            if allowance is not None:
+                allowance.num_left -= 1
+                if allowance.is_used_up:
+                    return UNKNOWN
             num_steps += 1
             if num_steps > MAX_STEPS:
                 raise ConstraintTooLarge("schemas asked about one value", MAX_STEPS, f"more, at #{node.pointer}")
