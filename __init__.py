@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from .lang.openai_api import OpenAIEndpoint
     from .lang.remote.endpoint import RuntimeEndpoint
     from .lang.tools.tool_function import ToolFunction, tool
-    from .runtime.embedded import Engine
+    from .runtime.local.embedded import Engine
 
 __all__ = [
     "Agent",
@@ -127,7 +127,7 @@ __all__ = [
 
 
 def _make_engine() -> Backend:
-    from .runtime.embedded import Engine
+    from .runtime.local.embedded import Engine
 
     return Engine()
 
@@ -136,7 +136,7 @@ DEFAULT_BACKEND.set_factory(_make_engine)
 
 
 _LATER = {
-    "Engine": ".runtime.embedded",
+    "Engine": ".runtime.local.embedded",
     "Agent": ".lang.agents.agent",
     "AgentResult": ".lang.agents.agent",
     "agent": ".lang.agents.agent",

@@ -26,7 +26,7 @@ from palmette.grammar.errors import GrammarError, UnsatisfiableConstraint
 from palmette.grammar.front import prepare
 from palmette.grammar.spec import JsonSchema
 from palmette.grammar.vocabulary import Vocabulary
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 CHUNK = 40
 """Schemas generated from together: their grammars are alive at once."""

@@ -39,7 +39,7 @@ from palmette.runtime.model_runner import ModelRunner
 from palmette.runtime.operations.starter import Starter, TextLimits
 from palmette.runtime.request import Ended, Request
 from palmette.runtime.server.collector import spare_collector
-from palmette.runtime.tokenizer import Tokenizer
+from palmette.runtime.text.tokenizer import Tokenizer
 
 _SPRIG = Path(palmette.__file__).parent / "runtime" / "models" / "sprig"
 _PROMPT_LEN = 64

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from palmette.kernels.cpu.library import VARIABLE
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 
 class Side(Protocol):

@@ -9,8 +9,8 @@ from generation_cases import Case
 from generation_judge import CannotJudge, fault_of
 
 from palmette.grammar.errors import GrammarError
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import ConstraintDeadEnd, EngineError
+from palmette.runtime.local.embedded import Engine
 
 PROMPT = "An example as JSON:\n"
 

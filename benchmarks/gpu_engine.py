@@ -15,7 +15,7 @@ def engine_step_seconds(
     """
     from cpu_models import model_folder
 
-    from palmette.runtime.embedded import Engine
+    from palmette.runtime.local.embedded import Engine
 
     prompts = [[10 + (row * 37 + place) % 1900 for place in range(16)] for row in range(num_rows)]
     params = {"max_new_tokens": num_tokens, "temperature": 1.0, "ignore_eos": True}

@@ -47,9 +47,9 @@ def decode_step(
 ) -> DecodeStep:
     """A decoder of random weights, and a pass of `num_rows` rows whose texts have `kv_len` tokens."""
     from palmette.kernels.attention import plan
-    from palmette.runtime.batch import Batch
     from palmette.runtime.cache.kv_pool import KVPool
-    from palmette.runtime.pass_inputs import PassInputs
+    from palmette.runtime.models.batch import Batch
+    from palmette.runtime.models.pass_inputs import PassInputs
     from palmette.runtime.step_graphs.buckets import Buckets
     from palmette.runtime.step_graphs.cuda_graph_recorder import CudaGraphRecorder
     from palmette.runtime.step_graphs.graph_recorder import CallAgain, GraphRecorder
@@ -87,8 +87,8 @@ def decode_step(
 def random_decoder(shape: Shape, device: torch.device, dtype: torch.dtype) -> "tuple[Decoder, int]":
     """(a llama of random weights, bytes of those that every pass reads as a whole)."""
     from palmette.kernels.linear import Linear, linear_of
-    from palmette.runtime.layers import AttentionLayer, FeedForward
     from palmette.runtime.models.decoder import Decoder, DecoderLayer
+    from palmette.runtime.models.layers import AttentionLayer, FeedForward
     from palmette.runtime.models.model_config import ModelConfig
     from palmette.runtime.models.rope_scaling import RopeKind, RopeScaling
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from palmette.kernels.choice import Chosen
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.sampler import Sampler, SampleRow, Sampling
 
 

@@ -20,15 +20,14 @@ from ..kernels.attention_backends.attention_case import AttentionCase
 from ..kernels.attention_backends.choice import BackendCannotServe
 from ..kernels.linear import ProductsDependOnRows
 from ..kernels.philox import branch_path
-from .batch import Model
 from .cache.kv_pool import KVLayout, KVPool
 from .cache.radix_cache import RadixCache
-from .chat_template import ChatTemplate
 from .config import CacheOptions, ConstraintOptions, EngineConfig, ModelOptions, SpeculationOptions
 from .engine import EngineCore
 from .errors import InvalidOption
 from .memory import Memory
 from .model_runner import ModelRunner
+from .models.batch import Model
 from .models.decoder import Decoder
 from .models.loader import LoadedModel, load_model
 from .models.model_config import ModelConfig
@@ -52,7 +51,8 @@ from .step_graphs.buckets import MAX_QUERY_LEN, Buckets
 from .step_graphs.cuda_graph_recorder import CudaGraphRecorder
 from .step_graphs.graph_recorder import GraphRecorder
 from .step_graphs.step_graphs import StepGraphs
-from .tokenizer import Tokenizer
+from .text.chat_template import ChatTemplate
+from .text.tokenizer import Tokenizer
 
 SPRIG = Path(__file__).parent / "models" / "sprig"
 """The embedded model."""

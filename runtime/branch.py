@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from ..kernels.philox import branch_path
 from .cache.node import Node
-from .chat_template import ChatWalk
+from .text.chat_template import ChatWalk
 
 
 @dataclass

@@ -19,8 +19,8 @@ from .mask_filler import MaskFiller
 from .memory import Memory
 from .model_runner import ModelRunner, RowLogits
 from .operations.starter import Starter
-from .plan_request import PlanRequest
-from .program import Program
+from .plans.plan_request import PlanRequest
+from .plans.program import Program
 from .request import Ended, Listener, Request
 from .row import Row, RowShare
 from .run_ahead import RunAhead

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..kernels.attention import Attention
 from ..kernels.upload import upload
-from .batch import Batch, HiddenStateModel, Model
 from .branch import Branch
 from .cache.kv_pool import KVPool
 from .device_fault import check_device
+from .models.batch import Batch, HiddenStateModel, Model
 from .row import RowShare
 
 

@@ -15,7 +15,7 @@ from ...lang.state import ProgramState
 from .command import UsageError
 
 if TYPE_CHECKING:
-    from ..embedded import Engine
+    from ..local.embedded import Engine
 
 
 @dataclass(frozen=True, slots=True)

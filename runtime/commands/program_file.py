@@ -16,7 +16,7 @@ from ..errors import EngineError
 from .command import CommandParser, UsageError, UserError
 
 if TYPE_CHECKING:
-    from ..embedded import Engine
+    from ..local.embedded import Engine
 
 RAISED = (PalmetteError, GrammarError, EngineError)
 """What palmette raises; all else comes from the user's code."""
@@ -53,7 +53,7 @@ def add_model_argument(parser: CommandParser) -> None:
 
 def open_engine(options: argparse.Namespace) -> "Engine":
     """An engine with the model that was asked for."""
-    from ..embedded import Engine  # brings torch along, which `plan` and `--help` do without
+    from ..local.embedded import Engine  # brings torch along, which `plan` and `--help` do without
 
     return Engine(options.model, quantization=options.quantization)
 

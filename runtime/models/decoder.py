@@ -13,11 +13,11 @@ from ...kernels.attention_rows import AttentionRows
 from ...kernels.cpu.block import CpuBlock
 from ...kernels.linear import Linear
 from ...kernels.rms_norm import rms_norm
-from ..batch import Batch
 from ..cache.kv_pool import KVLayout, KVPool
-from ..layers import AttentionLayer, FeedForward, RotaryEmbedding
-from ..pass_inputs import PassInputs
+from .batch import Batch
+from .layers import AttentionLayer, FeedForward, RotaryEmbedding
 from .model_config import ModelConfig
+from .pass_inputs import PassInputs
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from ...kernels.attention import Attention
 from ...kernels.linear import Linear, linear_of
 from ...kernels.quantization import Quantization
 from ...kernels.rotary import interleave_heads
-from ..chat_template import ChatTemplate
 from ..generation_config import GenerationConfig
-from ..layers import AttentionLayer, FeedForward, fuse_block
-from ..tokenizer import Tokenizer
+from ..text.chat_template import ChatTemplate
+from ..text.tokenizer import Tokenizer
 from .decoder import Decoder, DecoderLayer
+from .layers import AttentionLayer, FeedForward, fuse_block
 from .model_config import ModelConfig
 from .weight_files import WeightFiles
 

@@ -16,7 +16,6 @@ from ...lang.events import FinishReason, GenResult, SpeculationReport, TokenLogp
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
 from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
-from ..detokenizer import Detokenizer
 from ..errors import ConstraintDeadEnd
 from ..filled_mask import FilledMask
 from ..output_check import OutputCheck
@@ -24,7 +23,8 @@ from ..prefix import shared_len
 from ..sampler import SampledToken, SampleRow
 from ..speculation.drafter import DraftText
 from ..speculation.speculator import MAX_NODES
-from ..stop_checker import StopChecker, StopMatch
+from ..text.detokenizer import Detokenizer
+from ..text.stop_checker import StopChecker, StopMatch
 from .choice_points import ChoicePoints
 from .emitted import Emitted
 from .scoring import TapeScores

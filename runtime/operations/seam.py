@@ -7,7 +7,7 @@ from ...grammar.open_seam import OpenSeam, open_seam
 from ...grammar.vocabulary import Vocabulary
 from ..branch import Branch
 from ..prefix import shared_len
-from ..tokenizer import Tokenizer
+from ..text.tokenizer import Tokenizer
 
 _MAX_TAIL_TOKENS = 8
 

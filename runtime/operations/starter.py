@@ -11,12 +11,12 @@ from ...lang.events import Event, TextDelta
 from ...lang.ir import DeclareTools, Gen, RoleBegin, RoleEnd, Score, Select, Text, Tokens
 from ...lang.sampling_params import SamplingParams
 from ..branch import Branch, TextPiece
-from ..chat_template import ChatTemplate, ChatWalk
 from ..config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
 from ..errors import ChatTemplateError, EmptyPrompt, InvalidRequest, RequestTooLong
 from ..output_check import OutputCheck
-from ..stop_automaton import stop_automaton
-from ..tokenizer import Tokenizer
+from ..text.chat_template import ChatTemplate, ChatWalk
+from ..text.stop_automaton import stop_automaton
+from ..text.tokenizer import Tokenizer
 from .emitted import Emitted
 from .gen import GenTask
 from .scoring import ScoreTask, TapeScores

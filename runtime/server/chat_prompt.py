@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..chat_template import ChatTemplate
-from ..tokenizer import Tokenizer
+from ..text.chat_template import ChatTemplate
+from ..text.tokenizer import Tokenizer
 from .api_error import ApiError
 
 ChatMessage = Mapping[str, object]

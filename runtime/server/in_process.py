@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..assembly import SPRIG
 from ..cache.tree_snapshot import TreeSnapshot
-from ..embedded import Engine
+from ..local.embedded import Engine
 from ..models.model_config import ModelConfig
 from .parts import Health, ServerParts
 from .settings import ServerSettings

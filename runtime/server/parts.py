@@ -7,8 +7,8 @@ from functools import cached_property
 from ...grammar.spec import CallFormatName, Reasoning
 from ...lang.backend import PlanBackend
 from ..cache.tree_snapshot import TreeSnapshot
-from ..chat_template import ChatTemplate
-from ..tokenizer import Tokenizer
+from ..text.chat_template import ChatTemplate
+from ..text.tokenizer import Tokenizer
 from .observation import Observation
 from .settings import ServerSettings
 from .work import RunningWork

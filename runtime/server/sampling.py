@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ...lang.sampling_params import SamplingParams
 from ...lang.terms import Terms
 from ..errors import InvalidRequest
-from ..stop_automaton import stop_automaton
+from ..text.stop_automaton import stop_automaton
 from .api_error import ApiError, refused
 from .request_fields import SamplingFields, TermsFields
 from .settings import DefaultSettings, LimitSettings

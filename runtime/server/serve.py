@@ -70,7 +70,7 @@ async def _serve(
 async def _started(engine_options: Mapping[str, Any], settings: ServerSettings) -> AsyncIterator[ServerParts]:
     """The parts over an engine that runs, in a process of its own unless told otherwise; it is ended afterwards."""
     if settings.process.is_in_process:
-        from ..embedded import Engine  # brings torch along, which the server's process does without otherwise
+        from ..local.embedded import Engine  # brings torch along, which the server's process does without otherwise
         from .in_process import parts_of
 
         engine = await asyncio.to_thread(lambda: Engine(**engine_options))

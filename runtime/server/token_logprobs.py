@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...lang.events import GenResult, TokenLogprob
-from ..tokenizer import Tokenizer
+from ..text.tokenizer import Tokenizer
 
 LEAST_LOGPROB = -9999.0
 """Stands for minus infinity, which JSON has no number for."""

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..batch import Model
 from ..branch import Branch
 from ..cache.kv_pool import KVPool
 from ..cache.radix_cache import RadixCache
 from ..errors import InvalidOption
 from ..memory import Memory
 from ..model_runner import ModelRunner
+from ..models.batch import Model
 from ..operations.task import Task
 from ..row import Row, RowShare
+from ..text.tokenizer import Tokenizer
 from ..ticket import Ticket
-from ..tokenizer import Tokenizer
 from .pass_timing import measure_step_cost
 from .step_cost import StepCost
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import torch
 
-from ..batch import Batch, Model
 from ..cache.kv_pool import KVPool
+from ..models.batch import Batch, Model
 from .step_cost import StepCost
 
 _SIZES: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)

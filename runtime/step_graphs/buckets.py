@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ..batch import Batch
+from ..models.batch import Batch
 
 MAX_TOKENS: Final = 256
 """Of a pass that a graph serves; where there are more, a device has enough to do to hide the launches."""

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from ..batch import Batch
 from ..cache.kv_pool import KVPool
+from ..models.batch import Batch
 
 
 def pad(batch: Batch, num_tokens: int, kv_pool: KVPool) -> Batch:

@@ -3,8 +3,8 @@
 import torch
 
 from ...kernels.upload import upload_into
-from ..batch import Batch
-from ..pass_inputs import PassInputs
+from ..models.batch import Batch
+from ..models.pass_inputs import PassInputs
 
 
 class StaticInputs:

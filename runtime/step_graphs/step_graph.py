@@ -10,9 +10,9 @@ from ...kernels.attention import plan_for_graph
 from ...kernels.attention_plan import AttentionPlan
 from ...kernels.attention_rows import AttentionRows
 from ...kernels.graph_bounds import GraphBounds
-from ..batch import Batch, Model
 from ..cache.kv_pool import KVPool
-from ..pass_inputs import PassInputs
+from ..models.batch import Batch, Model
+from ..models.pass_inputs import PassInputs
 from .buckets import Bucket
 from .graph_recorder import GraphRecorder
 from .padding import only_padding, pad

@@ -8,8 +8,8 @@ from rich.progress import track
 from torch import Tensor
 
 from ...kernels.graph_bounds import StepTooLarge
-from ..batch import Batch
 from ..cache.kv_pool import KVPool
+from ..models.batch import Batch
 from .buckets import Bucket, Buckets
 from .graph_recorder import GraphRecorder
 from .step_graph import RecordableModel, StepGraph

@@ -18,7 +18,7 @@ from palmette.lang.openai_api import OpenAIEndpoint
 from palmette.lang.remote.errors import EndpointLimit, RemoteError, RemoteRefused, RemoteTimeout
 from palmette.lang.remote.openai_reply import Choice, Logprobs, Reply, TokenEntry, TopLogprob
 from palmette.lang.remote.openai_select import by_echo, by_first_token
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 

@@ -22,7 +22,7 @@ from palmette.lang.remote.endpoint import RuntimeEndpoint
 from palmette.lang.remote.errors import ErrorReader, RemoteError, RemoteRefused, RemoteTimeout, RemoteUnavailable
 from palmette.lang.running.portal import PORTAL
 from palmette.lang.wire import WireError
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.settings import KeySettings, ProgramSettings, ServerSettings

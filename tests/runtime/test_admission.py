@@ -12,9 +12,9 @@ from palmette.lang.ir import Fork, Select
 from palmette.lang.plan import Branching, Plan, PlanBranch, Ref, Template
 from palmette.lang.terms import Terms
 from palmette.runtime.config import EngineConfig, SchedulerOptions
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import DeadlineExceeded, DependencyFailed, InvalidOption, QueueFull
-from palmette.runtime.plan_request import PlanRequest
+from palmette.runtime.local.embedded import Engine
+from palmette.runtime.plans.plan_request import PlanRequest
 from palmette.runtime.request import Request
 from palmette.runtime.scheduling.admission import Admission
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local.embedded import Engine
 
 PROMPTS = ["The capital of France is", "1, 2, 3,"]
 OPTIONS = {"max_total_tokens": 512, "num_compile_workers": 0, "device": "cpu"}

@@ -112,7 +112,7 @@ def test_weights_are_rounded_where_asked_to(
     def refuse(model_path: str | None, **options: object) -> None:
         raise InvalidOption(f"made with {model_path}, {options}")
 
-    monkeypatch.setattr("palmette.runtime.embedded.Engine", refuse)
+    monkeypatch.setattr("palmette.runtime.local.embedded.Engine", refuse)
     for command in (["run", f"{file}:ask", "--arg", "question=a"], ["chat", "--once", "Hi"]):
         assert main([*command, "--quantization", quantization]) != 0
         assert f"made with None, {{'quantization': '{quantization}'}}" in capsys.readouterr().err

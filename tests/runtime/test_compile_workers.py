@@ -8,8 +8,8 @@ from hostile_constraints import HOSTILE
 from palmette.grammar.errors import CompileTimeout, ConstraintTooLarge, GrammarError
 from palmette.grammar.spec import JsonSchema
 from palmette.lang.errors import InvalidArgument
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local.embedded import Engine
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string", "maxLength": 8}}, "required": ["name"]}
 BAD = ("nested 5,000 deep", "exponential anyOf", "ten megabytes", "a remote reference", "lone surrogates")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 pytestmark = [
     pytest.mark.gpu,

@@ -16,9 +16,9 @@ from palmette.kernels.philox import branch_path
 from palmette.lang.events import FinishReason, Forked, GenResult, TextDelta
 from palmette.lang.ir import Fork, Gen, Operation, Text
 from palmette.runtime.config import DEFAULT_ROLLBACK_BUDGET, RollbackBudget
-from palmette.runtime.detokenizer import Detokenizer
 from palmette.runtime.errors import ConstraintDeadEnd, EngineError
-from palmette.runtime.stop_checker import StopChecker
+from palmette.runtime.text.detokenizer import Detokenizer
+from palmette.runtime.text.stop_checker import StopChecker
 
 COMPILER = GuardedCompiler()
 

@@ -16,8 +16,8 @@ from palmette.kernels.graph_bounds import GraphBounds
 from palmette.kernels.linear import ProductsDependOnRows, linear_of
 from palmette.runtime.assembly import assemble
 from palmette.runtime.config import EngineConfig
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.step_graphs import step_graph
 from palmette.runtime.step_graphs.graph_recorder import CallAgain
 

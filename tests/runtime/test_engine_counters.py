@@ -7,7 +7,7 @@ from palmette.lang.events import GenResult, TextDelta, TokenLogprob, ValueReady
 from palmette.lang.ir import Gen, Text
 from palmette.lang.plan import Plan, PlanBranch
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 PARAMS = SamplingParams(max_new_tokens=24, temperature=0.8, seed=3, return_logprob=True, top_logprobs_num=3)
 GEN = Gen("a", PARAMS, Regex("(?:yes, of course|no, of course not), because [a-z ]{8}"))

@@ -9,11 +9,11 @@ from engine_harness import COMPILER, Harness, Listening, gen, oracle, tokens
 from palmette.grammar.spec import Regex
 from palmette.lang.events import Event, TextDelta
 from palmette.lang.ir import Gen, Select, Text
-from palmette.runtime.detokenizer import Detokenizer
 from palmette.runtime.errors import StepFailed
 from palmette.runtime.operations.gen import GenTask
 from palmette.runtime.request import Ended, Request
-from palmette.runtime.stop_checker import StopChecker
+from palmette.runtime.text.detokenizer import Detokenizer
+from palmette.runtime.text.stop_checker import StopChecker
 
 GOOD = [tokens(1, 2, 3), gen(6)]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import jsonschema
 import pytest
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 SCHEMAS: list[dict[str, object]] = [
     {"type": "integer"},

@@ -7,11 +7,11 @@ import torch
 
 from palmette.kernels.cpu.library import cpu_library
 from palmette.runtime.assembly import SPRIG
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.config import EngineConfig
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local.embedded import Engine
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.models.loader import load_model
 
 

@@ -12,13 +12,13 @@ import palmette as pm
 from palmette.grammar.spec import Regex
 from palmette.lang.ir import Gen, Text
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime import embedded
 from palmette.runtime.assembly import assemble
-from palmette.runtime.batch import Batch
-from palmette.runtime.embedded import Engine
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.errors import InvalidOption, StepFailed
 from palmette.runtime.joined_rows import join_rows
+from palmette.runtime.local import embedded
+from palmette.runtime.local.embedded import Engine
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.sampler import SampledToken, Sampler, SampleRow, Sampling, SamplingError
 from palmette.runtime.step_graphs.graph_recorder import CallAgain, GraphRecorder
 from palmette.runtime.step_graphs.step_graphs import StepGraphs

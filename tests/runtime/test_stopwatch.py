@@ -8,8 +8,8 @@ from torch import Tensor
 from palmette.grammar.spec import Regex
 from palmette.lang.events import Timing, ValueReady
 from palmette.lang.ir import Gen, Score, Select
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.models.batch import Batch
 
 
 @dataclass

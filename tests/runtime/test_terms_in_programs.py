@@ -15,9 +15,9 @@ from palmette.lang.events import BranchEnded, ValueReady
 from palmette.lang.ir import Gen, Text
 from palmette.lang.plan import Plan, PlanBranch
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime.embedded import Engine
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.errors import DeadlineExceeded, QueueFull
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.request import Request
 
 SAMPLING: dict[str, Any] = {"max_new_tokens": 4, "ignore_eos": True, "temperature": 0.0}

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.runtime.assembly import SPRIG
-from palmette.runtime.chat_template import ChatTemplate
 from palmette.runtime.server.chat_prompt import render_chat
-from palmette.runtime.tokenizer import Tokenizer
+from palmette.runtime.text.chat_template import ChatTemplate
+from palmette.runtime.text.tokenizer import Tokenizer
 
 Json = dict[str, Any]
 

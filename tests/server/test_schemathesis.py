@@ -22,7 +22,7 @@ from palmette.lang.ir import Gen, Text
 from palmette.lang.plan import Plan, PlanBranch
 from palmette.lang.sampling_params import SamplingParams
 from palmette.lang.wire import OperationsBody, PlanBody
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.dashboard.play_program import PlayProgramBody
 from palmette.runtime.server.endpoint_parameters import ENDPOINTS, Endpoint

@@ -8,8 +8,8 @@ from torch import Tensor
 from palmette.grammar.compiler import GrammarCompiler
 from palmette.grammar.matcher import CompiledGrammar, Matcher
 from palmette.grammar.spec import Constraint
-from palmette.runtime.detokenizer import Detokenizer
 from palmette.runtime.sampler import Sampler, SampleRow, Sampling
+from palmette.runtime.text.detokenizer import Detokenizer
 
 
 class InjectedFault(Exception):

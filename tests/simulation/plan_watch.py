@@ -13,8 +13,8 @@ from palmette.lang.ir import Fork, Join, Operation, Text
 from palmette.lang.plan import Branching, Joining, Plan, Ref, Step, Template
 from palmette.runtime.branch import Branch
 from palmette.runtime.errors import BranchClosed, DependencyFailed, RequestCancelled
-from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
-from palmette.runtime.program import Program
+from palmette.runtime.plans.plan_request import BranchOpened, PlanItem, PlanRequest
+from palmette.runtime.plans.program import Program
 
 
 class NaivePlan:

@@ -29,7 +29,7 @@ from palmette.runtime.speculation.radix_drafts import RadixDrafts
 from palmette.runtime.speculation.segment_feed import SegmentFeed
 from palmette.runtime.speculation.segment_store import SegmentStore
 from palmette.runtime.speculation.suffix_drafts import SuffixDrafts
-from palmette.runtime.tokenizer import Tokenizer, byte_alphabet
+from palmette.runtime.text.tokenizer import Tokenizer, byte_alphabet
 
 LETTERS = "abcd"
 END = len(LETTERS)

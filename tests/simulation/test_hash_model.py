@@ -7,8 +7,8 @@ from hash_model import LAYOUT, HashModel, naive_logits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.token_tree import TokenTree
 
 VOCAB_SIZE = 37

@@ -22,12 +22,12 @@ from wild_drafts import WildDrafts
 
 from palmette.lang.events import BranchEnded, Event, Forked
 from palmette.lang.ir import Gen, Join, Operation, Select
-from palmette.runtime.batch import Batch
 from palmette.runtime.branch import Branch
 from palmette.runtime.cache.radix_cache import RadixCache
 from palmette.runtime.errors import DeadlineExceeded
-from palmette.runtime.plan_check import check_plan
-from palmette.runtime.plan_request import PlanRequest
+from palmette.runtime.models.batch import Batch
+from palmette.runtime.plans.plan_check import check_plan
+from palmette.runtime.plans.plan_request import PlanRequest
 from palmette.runtime.request import Ended, Request
 from palmette.runtime.speculation.count_drafts import CountDrafts
 from palmette.runtime.speculation.drafter import Drafter

@@ -18,21 +18,21 @@ from palmette.lang.sampling_params import SamplingParams
 from palmette.runtime.cache.eviction_policy import EvictionPolicyName
 from palmette.runtime.cache.kv_pool import KVPool
 from palmette.runtime.cache.radix_cache import RadixCache
-from palmette.runtime.chat_template import ChatTemplate
 from palmette.runtime.config import DEFAULT_ROLLBACK_BUDGET, PolicyName, RollbackBudget, SchedulerOptions
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.memory import Memory
 from palmette.runtime.model_runner import ModelRunner
 from palmette.runtime.operations.starter import Starter, TextLimits
-from palmette.runtime.plan_check import check_plan
-from palmette.runtime.plan_request import BranchOpened, PlanItem, PlanRequest
-from palmette.runtime.program import Program
+from palmette.runtime.plans.plan_check import check_plan
+from palmette.runtime.plans.plan_request import BranchOpened, PlanItem, PlanRequest
+from palmette.runtime.plans.program import Program
 from palmette.runtime.request import Ended, Request
 from palmette.runtime.sampler import SampledToken, Sampler, SampleRow
 from palmette.runtime.speculation.drafter import Drafter
 from palmette.runtime.speculation.speculator import Speculator
 from palmette.runtime.speculation.step_cost import StepCost
-from palmette.runtime.tokenizer import Tokenizer
+from palmette.runtime.text.chat_template import ChatTemplate
+from palmette.runtime.text.tokenizer import Tokenizer
 
 SPRIG = Path(palmette.__file__).parent / "runtime" / "models" / "sprig"
 TOKENIZER = Tokenizer.from_folder(SPRIG)

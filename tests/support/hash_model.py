@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVLayout, KVPool
-from palmette.runtime.pass_inputs import PassInputs
+from palmette.runtime.models.batch import Batch
+from palmette.runtime.models.pass_inputs import PassInputs
 
 Words = npt.NDArray[np.uint64]
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from palmette.kernels.linear import Linear, linear_of
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
-from palmette.runtime.layers import AttentionLayer, FeedForward, fuse_block
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.models.decoder import Decoder, DecoderLayer
+from palmette.runtime.models.layers import AttentionLayer, FeedForward, fuse_block
 from palmette.runtime.models.model_config import ModelConfig
 from palmette.runtime.models.rope_scaling import RopeKind, RopeScaling
 from palmette.runtime.token_tree import TokenTree

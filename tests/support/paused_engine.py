@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from palmette.runtime.embedded import Engine
 from palmette.runtime.engine import EngineCore
+from palmette.runtime.local.embedded import Engine
 
 LONGEST_PAUSE_S = 60.0
 

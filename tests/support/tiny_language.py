@@ -7,7 +7,7 @@ from random_operations import Wording
 from palmette.grammar.compiler import GrammarCompiler
 from palmette.grammar.spec import Choice, Regex
 from palmette.grammar.vocabulary import Vocabulary
-from palmette.runtime.tokenizer import Tokenizer, byte_alphabet
+from palmette.runtime.text.tokenizer import Tokenizer, byte_alphabet
 
 CHARACTERS = "abcdefgh .,!()\n012"
 OTHERS = "é日🙂\u0301"

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from ....lang.events import GenResult, TextDelta, TokenLogprob, ValueReady
 from ....lang.ir import Operation
-from ...tokenizer import Tokenizer
+from ...text.tokenizer import Tokenizer
 from ..event_stream import data_frame
 from ..parts import ServerParts
 from ..work import run_generation

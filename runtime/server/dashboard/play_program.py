@@ -10,7 +10,7 @@ from ....lang.events import Event, Forked, GenResult, ScoreResult, SelectResult,
 from ....lang.ir import Gen
 from ....lang.plan import Plan, PlanBranch, Step
 from ....lang.terms import DEFAULT_TERMS
-from ...tokenizer import Tokenizer
+from ...text.tokenizer import Tokenizer
 from ..event_stream import data_frame
 from ..parameters import Parameter
 from ..parts import ServerParts

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ...cache.tree_snapshot import NodeSnapshot, TreeSnapshot
-from ...tokenizer import Tokenizer
+from ...text.tokenizer import Tokenizer
 from ..metrics.metric_table import PREFIX_HIT_TOKENS, PROMPT_TOKENS
 from ..parts import ServerParts
 from .live_requests import RequestView

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....lang.events import GenResult, TokenLogprob
-from ...tokenizer import Tokenizer
+from ...text.tokenizer import Tokenizer
 from ..token_logprobs import LEAST_LOGPROB, visible_logprobs
 from .completion_types import CompletionLogprobs
 

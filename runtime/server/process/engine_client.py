@@ -11,7 +11,7 @@ from ....lang.terms import DEFAULT_TERMS, Terms
 from ...cache.tree_snapshot import TreeSnapshot
 from ...config import EngineConfig
 from ...errors import EngineClosed, InvalidRequest
-from ...plan_check import check_plan
+from ...plans.plan_check import check_plan
 from .calls import BufferLimits, Calls
 from .engine_child import ENGINE_MODULE
 from .error_record import error_of

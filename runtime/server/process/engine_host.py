@@ -13,7 +13,7 @@ import msgspec
 from ....lang.backend import Branch
 from ....lang.events import BranchEnded, Event
 from ...errors import BranchClosed, EngineClosed, InvalidRequest
-from ...local_branch import LocalBranch
+from ...local.local_branch import LocalBranch
 from .connection import FrameConnection
 from .engine_service import EngineService
 from .error_record import record_of

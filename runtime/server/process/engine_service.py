@@ -11,7 +11,7 @@ from ...cache.tree_snapshot import TreeSnapshot
 from ...config import EngineConfig
 from ...engine import EngineCore
 from ...engine_thread import EngineThread
-from ...local import LocalBackend
+from ...local.local_backend import LocalBackend
 from ...models.model_config import ModelConfig
 from .messages import EngineFacts
 

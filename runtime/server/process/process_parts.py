@@ -4,8 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from ...chat_template import ChatTemplate
-from ...tokenizer import Tokenizer
+from ...text.chat_template import ChatTemplate
+from ...text.tokenizer import Tokenizer
 from ..parts import Health, ServerParts
 from ..settings import ServerSettings
 from .engine_client import EngineClient

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from ....lang.backend import Branch
 from ....lang.events import BranchEnded
-from ...joined_text import Told, in_pieces
+from ...plans.joined_text import Told, in_pieces
 from .calls import Calls
 from .error_record import error_of
 from .messages import Answer, KeepBranches, PlanBranchEnded, PlanBranchOpened, PlanHappened, RunPlan

@@ -16,7 +16,7 @@ from ....lang.wire import (
     ValueMade,
     WireEvent,
 )
-from ...plan_check import end_of, needs_of
+from ...plans.plan_check import end_of, needs_of
 from .wire_errors import WireErrors
 
 

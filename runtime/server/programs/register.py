@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ....lang.plan import PLAN_VERSION, Plan
-from ...plan_check import check_plan
+from ...plans.plan_check import check_plan
 from ..api_error import refused
 from ..bodies import documented, read_body
 from ..parts import ServerParts

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from palmette.kernels.cpu.library import cpu_library
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVPool
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.models.decoder import Decoder
 from palmette.runtime.models.loader import load_decoder
 from palmette.runtime.models.model_config import ModelConfig

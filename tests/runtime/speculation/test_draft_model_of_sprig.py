@@ -21,7 +21,7 @@ from palmette.runtime.operations.gen import GenTask
 from palmette.runtime.sampler import SampleRow
 from palmette.runtime.speculation.draft import SOURCES
 from palmette.runtime.speculation.draft_model import check_same_tokenizer
-from palmette.runtime.tokenizer import Tokenizer
+from palmette.runtime.text.tokenizer import Tokenizer
 
 BUD = SPRIG.parent / "bud"
 

@@ -7,8 +7,8 @@ import pytest
 import palmette as pm
 from palmette.kernels.cpu.library import cpu_library
 from palmette.runtime import assembly
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.speculation.step_cost import StepCost
 
 SCHEMA = {

@@ -14,7 +14,7 @@ from palmette.grammar.spec import Any, Constraint, Reasoned, Reasoning, Regex
 from palmette.kernels import philox
 from palmette.lang.ir import Gen
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime.batch import Batch
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.speculation.draft import Draft, Source
 from palmette.runtime.speculation.drafter import DraftText
 

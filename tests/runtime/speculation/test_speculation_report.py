@@ -8,7 +8,7 @@ from engine_harness import Harness, gen, oracle, tokens
 import palmette as pm
 from palmette.lang.events import GenResult, SpeculationReport
 from palmette.lang.meta_info import meta_info_of
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.speculation.draft import SOURCES, Draft, Source
 from palmette.runtime.speculation.drafter import DraftText
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from engine_harness import Harness, gen, tokens
 
-from palmette.runtime.batch import Batch
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.speculation.draft import Draft, Source
 from palmette.runtime.speculation.drafter import DraftText
 from palmette.runtime.speculation.speculator import Guesses, Speculator

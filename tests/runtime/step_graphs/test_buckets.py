@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palmette.runtime.batch import Batch
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.step_graphs.buckets import MAX_QUERY_LEN, MAX_TOKENS, Bucket, Buckets
 
 LIMITS: Final = st.tuples(st.integers(1, 400), st.integers(1, 200_000))

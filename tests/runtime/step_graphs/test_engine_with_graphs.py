@@ -10,11 +10,11 @@ import torch
 
 import palmette as pm
 from palmette.kernels.cpu.library import cpu_library
-from palmette.runtime import embedded
 from palmette.runtime.assembly import assemble
-from palmette.runtime.embedded import Engine
 from palmette.runtime.engine import EngineCore
 from palmette.runtime.errors import InvalidOption
+from palmette.runtime.local import embedded
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.step_graphs.cuda_graph_recorder import CudaGraphRecorder
 from palmette.runtime.step_graphs.graph_recorder import CallAgain, GraphRecorder
 from palmette.runtime.step_graphs.step_graphs import StepGraphs

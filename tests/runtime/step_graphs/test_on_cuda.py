@@ -74,7 +74,7 @@ def test_a_pass_does_not_wait_for_the_device(has_graphs: bool) -> None:
 
 def test_an_engine_gives_the_same_tokens_with_graphs_and_without() -> None:
     pytest.importorskip("tokenizers")
-    from palmette.runtime.embedded import Engine
+    from palmette.runtime.local.embedded import Engine
 
     prompts = [f"Q: What is the capital of {name}?\nA:" for name in ("France", "Peru", "Kenya", "Japan", "Chad")]
     outputs: list[Any] = []
@@ -92,7 +92,7 @@ def test_an_engine_gives_the_same_tokens_with_graphs_and_without() -> None:
 
 def test_a_step_of_an_engine_waits_for_nothing_until_its_masks_are_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tokenizers")
-    from palmette.runtime.embedded import Engine
+    from palmette.runtime.local.embedded import Engine
     from palmette.runtime.model_runner import ModelRunner
 
     run = ModelRunner.run

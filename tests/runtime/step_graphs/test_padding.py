@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pass_texts import PassTexts, Turn
 
-from palmette.runtime.batch import Batch
 from palmette.runtime.cache.kv_pool import KVLayout, KVPool
+from palmette.runtime.models.batch import Batch
 from palmette.runtime.step_graphs.padding import only_padding, pad
 
 LAYOUT = KVLayout(num_layers=1, num_kv_heads=1, head_dim=2, dtype=torch.float32)

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 import palmette as pm
 from palmette.lang.ir import Gen, Text
 from palmette.lang.sampling_params import SamplingParams
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.dashboard.page import SCRIPTS, page
 from palmette.runtime.server.in_process import parts_of

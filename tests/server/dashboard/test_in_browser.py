@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 import palmette as pm
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.settings import KeySettings, ServerSettings

@@ -8,8 +8,8 @@ from palmette.lang.ir import Gen, Text
 from palmette.lang.plan import Branching, Plan, PlanBranch
 from palmette.lang.sampling_params import SamplingParams
 from palmette.lang.terms import Terms
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import DeadlineExceeded
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.observed_parts import observed
 from palmette.runtime.server.tracing import trace_requests

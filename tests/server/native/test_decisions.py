@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import palmette as pm
 from palmette.lang.events import SelectResult, TokenLogprob
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.native.decision import decision_of

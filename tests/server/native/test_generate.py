@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from live_server import LiveServer
 from paused_engine import paused_engine
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.native.generate_body import GENERATE_PARAMETERS, GenerateBody

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from free_guessing import ONE_SECOND
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.openai.chat_parameters import CHAT_PARAMETERS
 from palmette.runtime.server.openai.chat_types import ChatRequest
 from palmette.runtime.speculation.worth import Worth

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.openai.completion_types import COMPLETION_PARAMETERS, CompletionRequest
 
 pytestmark = pytest.mark.anyio

@@ -27,9 +27,9 @@ from palmette.lang.wire import (
     ValueMade,
     WireEvent,
 )
-from palmette.runtime.embedded import Engine
 from palmette.runtime.errors import DeadlineExceeded, DependencyFailed, EngineError, StepFailed
-from palmette.runtime.plan_check import needs_of
+from palmette.runtime.local.embedded import Engine
+from palmette.runtime.plans.plan_check import needs_of
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.programs.plan_story import PlanStory

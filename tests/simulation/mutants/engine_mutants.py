@@ -6,7 +6,7 @@ _ENGINE = "runtime/engine.py"
 _RUNNER = "runtime/model_runner.py"
 _TREE = "runtime/token_tree.py"
 _BRANCHES = "runtime/live_branches.py"
-_PROGRAM = "runtime/program.py"
+_PROGRAM = "runtime/plans/program.py"
 
 ENGINE_MUTANTS = (
     Mutation(

@@ -63,7 +63,7 @@ GENERATION_MUTANTS = (
     Mutation(
         "stop-over-seam-missed",
         "A stop string that begins in the text of an earlier token is not found.",
-        "runtime/stop_checker.py",
+        "runtime/text/stop_checker.py",
         "start = self._text.find(stop, max(0, offset - len(stop) + 1))",
         "start = self._text.find(stop, offset)",
     ),
@@ -77,7 +77,7 @@ GENERATION_MUTANTS = (
     Mutation(
         "cut-inside-character",
         "A text is cut between the tokens of one character.",
-        "runtime/detokenizer.py",
+        "runtime/text/detokenizer.py",
         "if not state[0]:",
         "if piece or not state[0]:",
     ),

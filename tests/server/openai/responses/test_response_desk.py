@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from response_order import check_order
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.api_error import ApiError
 from palmette.runtime.server.app import create_app
 from palmette.runtime.server.openai.responses.create_types import CreateResponse

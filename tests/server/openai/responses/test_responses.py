@@ -7,7 +7,7 @@ import httpx
 import pytest
 from response_order import check_order
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 from palmette.runtime.server.in_process import parts_of
 from palmette.runtime.server.openai.responses.create_types import CreateResponse
 from palmette.runtime.server.openai.responses.response_parameters import RESPONSE_PARAMETERS

@@ -10,7 +10,7 @@ from live_server import LiveServer
 from pydantic import BaseModel
 from response_order import check_order
 
-from palmette.runtime.embedded import Engine
+from palmette.runtime.local.embedded import Engine
 
 openai = pytest.importorskip("openai")
 

@@ -1,0 +1,1 @@
+"""Programs inside the engine: plans, as they are checked and run."""
