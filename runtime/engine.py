@@ -13,11 +13,10 @@ from .config import SchedulerOptions
 from .errors import ConstraintDeadEnd, EngineClosed, StepFailed
 from .filled_mask import FilledMask
 from .joined_rows import join_rows
-from .launched_pass import LaunchedPass
 from .live_branches import LiveBranches
 from .mask_filler import MaskFiller
 from .memory import Memory
-from .model_runner import ModelRunner, RowLogits
+from .model_runner import LaunchedPass, ModelRunner, RowLogits
 from .operations.starter import Starter
 from .plans.plan_request import PlanRequest
 from .plans.program import Program
@@ -70,7 +69,7 @@ class EngineCore:
         self._speculator = speculator
         self._wants_hidden = speculator is not None and speculator.wants_hidden
         self.scheduler = Scheduler(scheduler_options, memory, clock, speculator)
-        self._overlaps = overlaps
+        self._overlaps = overlaps and not self._wants_hidden  # who guesses from hidden states guesses in every pass
         self._run_ahead = RunAhead(runner, self.scheduler)
         self.branches = LiveBranches(starter, memory, self.scheduler, draw_seed, clock)
         self.num_steps = 0
@@ -262,7 +261,7 @@ class EngineCore:
                     walks[row] = TreeWalk(share.draft, row_logits.nodes)
             if share.num_tokens > 1 and not row.is_private and row in self.branches.rows:
                 self.memory.publish(row.branch)
-        can_run_ahead = self._overlaps and not walks and not self._wants_hidden
+        can_run_ahead = self._overlaps and not walks
         going_on = self._receive_tokens(self._sample(sampling, can_run_ahead=can_run_ahead), walks)
         if self._speculator is not None:
             self._check_guesses(self._speculator, shares, walks, going_on)

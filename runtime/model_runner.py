@@ -27,6 +27,15 @@ class RowLogits:
     hidden: Tensor | None = None  # [1 + num_inner_nodes, hidden_size], what `last` and `nodes` are made from; if wanted
 
 
+@dataclass(frozen=True)
+class LaunchedPass:
+    """A pass that the device was given: what it computes, row by row, and what comes of it."""
+
+    shares: Sequence[RowShare]
+    logits: Sequence[RowLogits]
+    """Of each share."""
+
+
 class ModelRunner:
     """Runs one forward pass over the shares of a step."""
 
@@ -50,14 +59,14 @@ class ModelRunner:
         return builder.split(*self._model.forward_with_hidden(builder.batch(), self._kv_pool))
 
     def run_ahead(self, shares: Sequence[RowShare], token_ids: Tensor, places: Sequence[int]) -> list[RowLogits]:
-        """As `run`, where each share is one token that is not on the tape yet: `token_ids[place]`, by share.
+        """As `run`, where each share is one token that is not on the tape yet: `token_ids[place]`, by share, ascending.
 
         token_ids: [num_sampled] int64 where the model computes; the pass reads them when its turn comes.
         """
         builder = _BatchBuilder(self._kv_pool.page_size)
         for share in shares:
             builder.add_next(share)
-        if list(places) != list(range(len(token_ids))):
+        if len(places) < len(token_ids):
             token_ids = token_ids.index_select(0, upload(_tensor(places), token_ids.device))
         batch = replace(builder.batch(), late_token_ids=token_ids)
         return builder.split(self._model.forward(batch, self._kv_pool))

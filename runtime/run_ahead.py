@@ -4,8 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .launched_pass import LaunchedPass
-from .model_runner import ModelRunner
+from .model_runner import LaunchedPass, ModelRunner
 from .row import Row
 from .sampler import Sampling
 from .scheduling.scheduler import Scheduler
@@ -71,8 +70,8 @@ class RunAhead:
         shares = self._scheduler.foresee(rows)
         if not shares:
             return
-        index = {row: place for place, row in enumerate(rows)}
-        places = [index[share.row] for share in shares]
+        going_on = {share.row for share in shares}
+        places = [place for place, row in enumerate(rows) if row in going_on]
         try:
             logits = self._runner.run_ahead(shares, sampling.token_ids, places)
         except Exception as error:

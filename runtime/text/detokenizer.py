@@ -66,7 +66,7 @@ class Detokenizer:
         self._pieces.append(piece)
         self._ends.append(self._ends[-1] + len(piece))
         state = self._decoder.getstate()
-        self._states.append(_CLEAN if state == _CLEAN else state)
+        self._states.append(_CLEAN if state == _CLEAN else state)  # one object for nearly all tokens
         if not state[0]:
             self._clean_counts.append(len(self._pieces))
         return piece

@@ -286,7 +286,7 @@ def test_programs_on_the_embedded_model(recorder: GraphRecorder | None, monkeypa
     texts = []
     for overlaps in (True, False):
         monkeypatch.setattr(embedded, "assemble", partial(assemble, recorder=recorder, overlaps=overlaps))
-        with Engine(max_total_tokens=4096, random_seed=5, speculation="off") as engine:
+        with Engine(device="cpu", max_total_tokens=4096, random_seed=5, speculation="off") as engine:
             countries = [{"country": name} for name in ("France", "Peru", "Kenya", "Japan")]
             states = describe.run_batch(countries, backend=engine, seed=3)
             texts.append([state.text() for state in states])
@@ -302,7 +302,7 @@ def test_programs_on_the_embedded_model(recorder: GraphRecorder | None, monkeypa
 def test_the_option() -> None:
     with pytest.raises(InvalidOption, match="overlap_schedule: expected True or False, got 1"):
         Engine(overlap_schedule=1)
-    with Engine(overlap_schedule=True, max_total_tokens=256, speculation="off") as engine:
+    with Engine(device="cpu", overlap_schedule=True, max_total_tokens=256, speculation="off") as engine:
         engine.generate("a", {"max_new_tokens": 4, "ignore_eos": True})
         assert engine.stats()["num_passes_ahead"] == 0, "on a CPU nobody computes meanwhile"
 

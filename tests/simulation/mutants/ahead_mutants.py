@@ -16,8 +16,8 @@ AHEAD_MUTANTS = (
         "ahead-token-of-neighbour",
         "Where a row is not in the pass that runs ahead, those behind it compute the tokens of others.",
         _RUN_AHEAD,
-        "places = [index[share.row] for share in shares]",
-        "places = list(range(len(shares)))",
+        "places = [place for place, row in enumerate(rows) if row in going_on]",
+        "places = list(range(len(going_on)))",
     ),
     Mutation(
         "ahead-logits-of-neighbour",
@@ -44,7 +44,7 @@ AHEAD_MUTANTS = (
         "ahead-of-guesses",
         "A pass runs ahead of guesses that are still to be checked.",
         "runtime/engine.py",
-        "can_run_ahead = self._overlaps and not walks and not self._wants_hidden",
-        "can_run_ahead = self._overlaps and not self._wants_hidden",
+        "can_run_ahead = self._overlaps and not walks",
+        "can_run_ahead = self._overlaps",
     ),
 )

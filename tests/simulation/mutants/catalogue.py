@@ -23,8 +23,6 @@ REASONS: dict[str, str] = {
     "open-node-grows-over-ranks": "No answer depends on which text is evicted first; this only makes the choice worse.",
     "failed-row-goes-on": "It takes a further sample that fails by itself, in the same step in which the first takes a "
     "token of text.",
-    "child-forgets-seam": "It takes a fork behind what a model wrote, and text that merges with it: the 162nd seed "
-    "from 1000 on finds it.",
     "join-before-pending-text": "It takes a child that rewrites the seam, joined before another one that does not, and "
     "then an operation that looks at the tape.",
 }
