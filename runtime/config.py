@@ -2,6 +2,7 @@
 
 import difflib
 from dataclasses import dataclass, field
+from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -274,34 +275,7 @@ class EngineConfig:
         )
 
 
-OPTION_NAMES = (
-    "model_path",
-    "dtype",
-    "device",
-    "context_length",
-    "quantization",
-    "attention_backend",
-    "cuda_graphs",
-    "deterministic",
-    "page_size",
-    "max_total_tokens",
-    "disable_radix_cache",
-    "radix_eviction_policy",
-    "kv_cache_dtype",
-    "chunked_prefill_size",
-    "max_running_requests",
-    "schedule_policy",
-    "max_queued_requests",
-    "max_queued_tokens",
-    "overlap_schedule",
-    "max_rollbacks",
-    "max_tokens_taken_back",
-    "num_mask_threads",
-    "validate_output",
-    "speculation",
-    "draft_model",
-    "random_seed",
-)
+_OPTION_NAMES = tuple(name for name in signature(EngineConfig.from_options).parameters if name != "unknown")
 
 _POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 _QUANTIZATIONS: tuple[Quantization, ...] = get_args(Quantization)
@@ -351,6 +325,6 @@ def _one_of(option: str, given: object, names: tuple[_Name, ...]) -> _Name:
 
 
 def _unknown_message(name: str) -> str:
-    near = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(name, _OPTION_NAMES, n=1, cutoff=0.8)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown option {name!r}; {hint}the options are {', '.join(OPTION_NAMES)}"
+    return f"unknown option {name!r}; {hint}the options are {', '.join(_OPTION_NAMES)}"

@@ -298,6 +298,10 @@ def test_bad_input_is_refused_and_nothing_is_disturbed(
     [
         ({"page_sise": 4}, "unknown option 'page_sise'; did you mean 'page_size'\\? the options are model_path, "),
         ({"tp_size": 2}, "unknown option 'tp_size'; the options are"),
+        (
+            {"compile_timeout": 2},
+            "unknown option 'compile_timeout'; did you mean 'compile_timeout_s'\\?.*grammar_cache_mb",
+        ),
         ({"model_path": 3}, "model_path"),
         ({"random_seed": "a"}, "random_seed"),
         ({"random_seed": 1.5}, "random_seed"),
